@@ -1,0 +1,52 @@
+# The commands of the project. Each one sets up what it needs, and says what it does.
+#
+#   make demo       a certificate authority in a folder of its own, doing its main work
+#   make test       the tests, without the long ones
+#   make test-all   everything that guards a change: style, types, contracts, all tests
+#   make bench      the benchmarks, in their short form
+
+PYTHON := .venv/bin/python
+JOBS ?= auto
+
+.PHONY: demo test test-all test-long test-future lint bench setup setup-test lock
+
+demo: setup
+	.venv/bin/antin demo $(ARGS)
+
+test: setup-test
+	$(PYTHON) -m pytest -n $(JOBS) -m "not long" $(ARGS)
+
+test-all: lint test-long test-future
+
+# Every test, the long ones too.
+test-long: setup-test
+	$(PYTHON) -m pytest -n $(JOBS) $(ARGS)
+
+# Ten years from now: nothing may depend on the date on which it was written.
+test-future: setup-test
+	faketime -f '+3650d' $(PYTHON) -m pytest -n $(JOBS) -m "not long" $(ARGS)
+
+lint: setup-test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: setup-test
+	@set -e; for file in bench/*.py; do \
+	    case "$$file" in */_*) continue ;; esac; \
+	    echo "bench: $$file --quick"; $(PYTHON) "$$file" --quick; \
+	done
+
+setup:
+	@deploy/setup.sh
+
+setup-test:
+	@deploy/setup.sh --test
+
+# Writes the lock files anew from the .in files: the same versions, every hash, no address.
+lock: setup-test
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url requirements.in -o requirements.lock
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.lock

@@ -1,0 +1,1 @@
+"""Entry and composition: configuration, wiring of each process, command line, demo."""

@@ -1,0 +1,1 @@
+"""The ground floor: clock, errors, serials, reasons, durable files, database, audit."""

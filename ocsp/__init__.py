@@ -1,0 +1,1 @@
+"""Answers to OCSP requests (RFC 6960)."""

@@ -1,0 +1,1 @@
+"""The registration authority: dossiers, rulebooks, campaigns, remedy cases, tokens, notices."""

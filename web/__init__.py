@@ -1,0 +1,1 @@
+"""HTTP: translates requests, decides nothing, writes no SQL."""
