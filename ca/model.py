@@ -1,0 +1,155 @@
+"""The engine's values: issuers, approvals, certificates, holds, status events. All frozen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.reasons import Reason
+
+
+class Act(StrEnum):
+    """What an approval allows."""
+
+    ISSUE = "issue"
+    SUSPEND = "suspend"
+    RESTORE = "restore"
+    REVOKE = "revoke"
+
+
+class Stage(StrEnum):
+    """How far issuance came: PENDING is recorded but perhaps never signed."""
+
+    PENDING = "pending"
+    ISSUED = "issued"
+    LOST = "lost"
+
+
+class Status(StrEnum):
+    """The status that relying parties are told; expiry is a matter of the clock, not of status."""
+
+    GOOD = "good"
+    HOLD = "hold"
+    REVOKED = "revoked"
+
+
+class HoldSource(StrEnum):
+    """Who or what keeps a certificate on hold; at most one open hold for each source."""
+
+    DOSSIER = "dossier"
+    AUTHORITY = "authority"
+    SUBSCRIBER = "subscriber"
+    LOSS = "loss"
+    NOT_ACTIVATED = "not_activated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Proof that policy allowed one act; the engine does nothing without one.
+
+    `decision` is the stored decision's id and is used once; `clause` the legal ground (for example
+    `130/2018:28(1)(d)`); `because` a full sentence; `serial` is None for issuance only.
+    """
+
+    decision: str
+    act: Act
+    subscriber: str
+    serial: int | None
+    actor: str
+    clause: str
+    because: str
+    rulebook: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """A CA certificate under which we issue, by its short name; `der` is the certificate."""
+
+    id: int
+    name: str
+    parent_id: int | None
+    der: bytes
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One ground that keeps a certificate on hold, with its start and (if known) its end."""
+
+    source: HoldSource
+    clause: str
+    placed_at: datetime
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a certificate stands: its status, why, since when, and the open holds.
+
+    `since` is the instant of the last change of status, None while it never changed; it becomes
+    the revocationDate of CRL and OCSP. `holds` is sorted by source.
+    """
+
+    status: Status = Status.GOOD
+    reason: Reason | None = None
+    since: datetime | None = None
+    invalidity_date: datetime | None = None
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def sources(self) -> frozenset[HoldSource]:
+        """The sources of the open holds."""
+        return frozenset(hold.source for hold in self.holds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One certificate of ours; `der` is None until it is issued."""
+
+    id: int
+    issuer_id: int
+    serial: int
+    subscriber: str
+    profile: str
+    stage: Stage
+    der: bytes | None
+    not_before: datetime
+    not_after: datetime
+    created_at: datetime
+    standing: Standing
+
+    def expired(self, now: datetime) -> bool:
+        """Whether `now` lies after the last second of validity (notAfter is inclusive)."""
+        return now > self.not_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEvent:
+    """One act in a certificate's history, with the status after it; never changed, never removed."""
+
+    id: int
+    certificate_id: int
+    at: datetime
+    act: Act
+    status: Status
+    reason: Reason | None
+    source: HoldSource | None
+    ends_at: datetime | None
+    invalidity_date: datetime | None
+    decision: str
+    clause: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What CRL and OCSP need to know of one certificate that is not good, or is asked about."""
+
+    serial: int
+    stage: Stage
+    status: Status
+    reason: Reason | None
+    since: datetime | None
+    invalidity_date: datetime | None
+    not_after: datetime

@@ -1,0 +1,64 @@
+"""The audit trail: who did what to which thing and when, in the same commit as the act itself.
+
+Entries are only ever added; the database refuses to change or remove one. Details never hold personal
+data or secrets: they hold identifiers, clauses and sentences.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Index, String, Table, Text, insert, select
+
+from core.database import Identity, Tx, UtcDateTime, metadata
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("act", String(60), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_entry_subject", "subject"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the audit trail; `detail` is canonical JSON text."""
+
+    id: int
+    at: datetime
+    actor: str
+    act: str
+    subject: str
+    detail: str
+
+
+def append(tx: Tx, *, at: datetime, actor: str, act: str, subject: str, **detail: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Add one entry in the acting transaction.
+
+    `actor` is `kind:name` (operator:lan, worker:sweep), `act` a verb with its area
+    (certificate.suspend), `subject` the thing acted on (certificate:4F0A.., subscriber:KH00001).
+    """
+    tx.execute(
+        insert(audit_entry).values(
+            at=at, actor=actor, act=act, subject=subject, detail=canonical(detail)
+        )
+    )
+
+
+def entries(tx: Tx, *, subject: str | None = None) -> list[Entry]:
+    """Return the entries in the order of their numbers, all or those of one subject."""
+    query = select(audit_entry).order_by(audit_entry.c.id)
+    if subject is not None:
+        query = query.where(audit_entry.c.subject == subject)
+    return [Entry(**row._mapping) for row in tx.execute(query)]  # noqa: SLF001 - the public API's name
+
+
+def canonical(value: object) -> str:
+    """Return `value` as JSON with sorted keys and no blanks, so that equal values have equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

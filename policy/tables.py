@@ -1,0 +1,1 @@
+"""The registration authority's tables; imported by `records` alone."""
