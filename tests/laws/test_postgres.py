@@ -1,0 +1,60 @@
+"""The PostgreSQL cluster that database tests stand on."""
+
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from tests.support import postgres
+
+
+def _ask(url: str, question: str) -> object:
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text(question)).scalar_one()
+    finally:
+        engine.dispose()
+
+
+def test_version(postgres_url: str) -> None:
+    """A test that asks for a database gets one of PostgreSQL 15 or newer."""
+    assert int(str(_ask(postgres_url, "SHOW server_version_num"))) >= postgres.OLDEST * 10_000
+
+
+def test_database_is_empty(postgres_url: str) -> None:
+    """Every test gets a database in which nothing was ever created."""
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    assert _ask(postgres_url, tables) == 0
+
+
+@pytest.mark.parametrize("round_", [1, 2])
+def test_databases_are_apart(postgres_url: str, round_: int) -> None:
+    """What one test creates is not there for the next one."""
+    engine = create_engine(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE only_here (n integer)"))
+    engine.dispose()
+
+
+def test_drop_cuts_connections(postgres_cluster: postgres.Cluster) -> None:
+    """A connection that a failed test left open does not keep its database alive."""
+    engine = create_engine(postgres_cluster.create_database("left_open"))
+    connection = engine.connect()
+    postgres_cluster.drop_database("left_open")
+    with pytest.raises(OperationalError):
+        connection.execute(text("SELECT 1"))
+    connection.close()
+    engine.dispose()
+
+
+@pytest.mark.long
+def test_cluster_leaves_nothing() -> None:
+    """A cluster of one's own is gone with its folder, also when the block fails."""
+    with suppress(RuntimeError), postgres.cluster() as own:
+        assert _ask(own.create_database("mine"), "SELECT 1") == 1
+        raise RuntimeError
+    assert not own.folder.exists()
+    with pytest.raises(OperationalError):
+        _ask(own.url("mine"), "SELECT 1")

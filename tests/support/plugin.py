@@ -1,0 +1,55 @@
+"""The pytest plugin of this repository: one PostgreSQL cluster per run, a database per test.
+
+The process that was started first names a folder in the environment before xdist starts its
+workers. Whichever process needs the cluster first starts it there, under a file lock; the first
+process stops it at the end of the run, whether the tests passed or not. A run that needs no
+PostgreSQL starts none.
+"""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import postgres
+
+_FOLDER = "ANTIN_TEST_POSTGRES"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the cluster's folder, once per run, and see to its end."""
+    if _FOLDER in os.environ:
+        return
+    folder = postgres.new_folder()
+    os.environ[_FOLDER] = str(folder)
+
+    def end() -> None:
+        del os.environ[_FOLDER]
+        postgres.stop(folder)
+
+    config.add_cleanup(end)
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> postgres.Cluster:
+    """The cluster that all tests of this run share."""
+    folder = Path(os.environ[_FOLDER])
+    with (folder / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if port := lock.read():
+            return postgres.Cluster(folder, int(port))
+        cluster = postgres.start(folder)
+        lock.write(str(cluster.port))
+    return cluster
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: postgres.Cluster) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database that is dropped after the test."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres_cluster.create_database(name)
+    postgres_cluster.drop_database(name)
