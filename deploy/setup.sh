@@ -14,7 +14,8 @@ lock=requirements.lock
 case "${1:-}" in
     "") ;;
     --test)
-        packages+=(postgresql gnutls-bin libnss3-tools chromium nginx wrk faketime curl)
+        packages+=(postgresql gnutls-bin libnss3-tools chromium fonts-dejavu-core)
+        packages+=(nginx wrk faketime curl)
         lock=requirements-dev.lock
         ;;
     *)
@@ -38,7 +39,7 @@ install_system_packages() {
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
     say "installing system packages: ${missing[*]}"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    # No service is wanted from these packages: tests start their own servers.
+    # Whether the servers among them run as services does not matter: tests start their own.
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
@@ -61,7 +62,8 @@ find_python() {
 install_python_packages() {
     local python stamp=.venv/.made-from want
     want="$(digest_of "$lock")"
-    if [ -x .venv/bin/antin ] && grep -qxF -e "$want" -e "$(digest_of requirements-dev.lock)" "$stamp" 2>/dev/null; then
+    if [ -x .venv/bin/antin ] &&
+        grep -qxF -e "$want" -e "$(digest_of requirements-dev.lock)" "$stamp" 2>/dev/null; then
         say "the virtual environment is made from $lock"
         return
     fi
@@ -74,8 +76,8 @@ install_python_packages() {
     echo "$want" >"$stamp"
 }
 
-# The project's file counts too: it names the command and the packages.
-digest_of() { cat "$1" pyproject.toml | sha256sum; }
+# The head of the project's file counts too: it names the command and the packages.
+digest_of() { { cat "$1" && sed '/^\[tool\.pytest/,$d' pyproject.toml; } | sha256sum; }
 
 install_system_packages
 install_python_packages
