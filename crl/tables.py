@@ -1,0 +1,85 @@
+"""The tables of publication; imported by `records` alone.
+
+A number is taken from `crl_sequence` before anything is signed. A signed and examined CRL stands in
+`crl`, its bytes in `crl_part`, until every target has it; `crl_publication` tells which have.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from core.database import Identity, UtcDateTime, metadata
+
+crl_sequence = Table(
+    "crl_sequence",
+    metadata,
+    Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
+    Column("last_number", BigInteger, nullable=False),
+    Column("partitions", Integer, nullable=False),
+    CheckConstraint("last_number >= 0", name="number_not_negative"),
+    CheckConstraint("partitions >= 0", name="partitions_not_negative"),
+)
+"""One row for each issuer: the highest CRL number ever taken, used or not; the migration adds a
+trigger that refuses to lower it. `partitions` is fixed when the first CRL is made, because a
+certificate's partition follows from its serial and this count."""
+
+crl = Table(
+    "crl",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("issuer_id", ForeignKey("issuer.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("base_number", BigInteger),
+    Column("this_update", UtcDateTime, nullable=False),
+    Column("next_update", UtcDateTime, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("key_id", LargeBinary(64), nullable=False),
+    Column("last_event", BigInteger, nullable=False),
+    UniqueConstraint("issuer_id", "partition", "kind", "number"),
+    CheckConstraint("kind IN ('full', 'delta')", name="kind"),
+    CheckConstraint("(kind = 'delta') = (base_number IS NOT NULL)", name="delta_has_base"),
+    CheckConstraint("partition >= 0", name="partition_not_negative"),
+    CheckConstraint("next_update > this_update", name="times_in_order"),
+)
+"""Partition 0 is the whole scope of the issuer; 1 and up are its partitions. `last_event` is the
+newest status event that the snapshot of the entries could see."""
+
+crl_part = Table(
+    "crl_part",
+    metadata,
+    Column("crl_id", ForeignKey("crl.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""The bytes of a CRL in pieces, so that 50 MB never cross the driver at once. Kept while a target
+lacks them, and for the newest CRL of each kind; older ones live in the targets' history."""
+
+crl_publication = Table(
+    "crl_publication",
+    metadata,
+    Column("crl_id", ForeignKey("crl.id"), primary_key=True),
+    Column("target", String(60), primary_key=True),
+    Column("published_at", UtcDateTime, nullable=False),
+)
+"""Which target has which CRL, written after the target was read back."""
+
+crl_lease = Table(
+    "crl_lease",
+    metadata,
+    Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
+    Column("holder", String(120), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Which process publishes for an issuer, and until when unless it renews."""
