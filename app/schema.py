@@ -1,14 +1,18 @@
-"""The whole schema: gathers every package's tables and brings a database to the newest migration."""
+"""The whole schema: every package's tables, and the way to the newest migration."""
 
 from pathlib import Path
 
-import crl.tables
-import policy.tables  # noqa: F401 - registers its tables
 from alembic import command
 from alembic.config import Config
-import ca.tables
-from core import audit
+
+import ca.tables as _ca
+import core.audit as _audit
+import crl.tables as _crl
+import policy.tables as _policy
 from core.database import Database, metadata
+
+TABLES = (_audit, _ca, _crl, _policy)
+"""The modules whose import registers every table in `metadata`."""
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 

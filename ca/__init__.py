@@ -1,1 +1,1 @@
-"""The engine: issues, suspends, restores and revokes; it knows certificates and never asks about dossiers."""
+"""The engine: issues, suspends, restores, revokes; it never asks about dossiers."""

@@ -126,7 +126,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusEvent:
-    """One act in a certificate's history, with the status after it; never changed, never removed."""
+    """One act in a certificate's history, with the status after it; never changed or removed."""
 
     id: int
     certificate_id: int
@@ -144,7 +144,7 @@ class StatusEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What CRL and OCSP need to know of one certificate that is not good, or is asked about."""
+    """What CRL and OCSP need to know of one certificate."""
 
     serial: int
     stage: Stage

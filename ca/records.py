@@ -31,7 +31,7 @@ _BATCH = 500
 # --- issuers ---------------------------------------------------------------------------------
 
 
-def add_issuer(  # noqa: PLR0913 - one keyword for each column
+def add_issuer(
     tx: Tx,
     *,
     name: str,
@@ -93,7 +93,7 @@ def add_pending(tx: Tx, values: Mapping[str, Any], standing: Standing) -> int:
         ).inserted_primary_key
     except IntegrityError as error:
         raise Conflict(
-            f"The decision {values['decision']!r} issued a certificate already; "
+            f"The decision {values['decision']!r} was used for an issuance already; "
             "ask for a new decision."
         ) from error
     row_id: int = _only(key)
@@ -111,7 +111,7 @@ def mark_issued(tx: Tx, certificate_id: int, der: bytes) -> None:
     )
     if changed.rowcount != 1:
         raise Conflict(
-            f"The certificate in row {certificate_id} is no longer pending; it was given up as lost."
+            f"The certificate in row {certificate_id} is no longer pending; it was given up."
         )
 
 
@@ -249,7 +249,8 @@ def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent
 
 def last_event_id(tx: Tx) -> int:
     """Return the number of the newest status event, 0 when there is none."""
-    return tx.execute(select(func.coalesce(func.max(status_event.c.id), 0))).scalar_one()
+    newest: int = tx.execute(select(func.coalesce(func.max(status_event.c.id), 0))).scalar_one()
+    return newest
 
 
 _ENTRY_COLUMNS = (
@@ -268,7 +269,7 @@ def entry(tx: Tx, issuer_id: int, serial: int) -> Entry | None:
 
 
 def entries_not_good(tx: Tx, issuer_id: int) -> Iterator[Entry]:
-    """Yield every held or revoked certificate of one issuer, also expired ones, sorted by serial bytes."""
+    """Yield every held or revoked certificate of one issuer, also expired, by serial bytes."""
     query = (
         select(*_ENTRY_COLUMNS)
         .where(certificate.c.issuer_id == issuer_id, certificate.c.status != Status.GOOD)
@@ -279,7 +280,7 @@ def entries_not_good(tx: Tx, issuer_id: int) -> Iterator[Entry]:
         yield _entry(row)
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     return Entry(
         serial=row.serial,
         stage=Stage(row.stage),

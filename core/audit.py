@@ -1,7 +1,7 @@
 """The audit trail: who did what to which thing and when, in the same commit as the act itself.
 
-Entries are only ever added; the database refuses to change or remove one. Details never hold personal
-data or secrets: they hold identifiers, clauses and sentences.
+Entries are only ever added; the database refuses to change or remove one. Details never hold
+personal data or secrets: they hold identifiers, clauses and sentences.
 """
 
 import json
@@ -56,9 +56,9 @@ def entries(tx: Tx, *, subject: str | None = None) -> list[Entry]:
     query = select(audit_entry).order_by(audit_entry.c.id)
     if subject is not None:
         query = query.where(audit_entry.c.subject == subject)
-    return [Entry(**row._mapping) for row in tx.execute(query)]  # noqa: SLF001 - the public API's name
+    return [Entry(**row._mapping) for row in tx.execute(query)]
 
 
 def canonical(value: object) -> str:
-    """Return `value` as JSON with sorted keys and no blanks, so that equal values have equal text."""
+    """Return `value` as JSON with sorted keys and no blanks: equal values have equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -17,7 +17,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, which operations keep synchronised to UTC (ETSI EN 319 411-1 REV-6.2.4-07)."""
+    """The machine's clock, kept synchronised to UTC (ETSI EN 319 411-1 REV-6.2.4-07)."""
 
     def now(self) -> datetime:
         """Return the machine's present instant, aware, in UTC."""
@@ -25,7 +25,7 @@ class SystemClock:
 
 
 class SetClock:
-    """A clock that stands where it was set and only moves forward: for the replay of recorded events."""
+    """A clock that stands where it was set and only moves forward: for replays of the past."""
 
     def __init__(self, start: datetime) -> None:
         """Start at `start`, an aware datetime."""

@@ -143,7 +143,7 @@ def _prepare_sqlite(engine: Engine, *, read_only: bool) -> None:
         cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
         if not read_only:
             cursor.execute("PRAGMA journal_mode=WAL")
-        # FULL: a committed act survives a power cut; NORMAL may lose the newest commits in WAL mode.
+        # FULL: a committed act survives a power cut; in WAL mode NORMAL may lose the newest.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")

@@ -1,8 +1,8 @@
 """Certificate serial numbers: drawn at random, written as hex only at the edges.
 
 A serial is 16 bytes of CSPRNG output with the top bit cleared and a non-zero first byte: always
-positive, always 16 octets in DER, more than 120 random bits (RFC 5280 4.1.2.2; CA/Browser Forum BR 7.1
-asks for at least 64 bits).
+positive, always 16 octets in DER, more than 120 random bits (RFC 5280 4.1.2.2; the CA/Browser
+Forum's BR 7.1 asks for at least 64).
 """
 
 import re
@@ -35,8 +35,8 @@ def parse(text: str) -> int:
     digits = text.strip().upper().removeprefix("0X").replace(":", "").replace(" ", "")
     if not _HEX.fullmatch(digits) or int(digits, 16) == 0:
         raise Invalid(
-            f"The serial {text[:60]!r} is not a positive hex number of at most {MOST_BYTES} octets; "
-            "write it as openssl prints it, for example 4F0A12C3."
+            f"The serial {text[:60]!r} is not a positive hex number of at most {MOST_BYTES} "
+            "octets; write it as openssl prints it, for example 4F0A12C3."
         )
     return int(digits, 16)
 

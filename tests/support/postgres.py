@@ -41,9 +41,10 @@ class Cluster:
         """Return the SQLAlchemy URL of the database `name`."""
         return f"postgresql+psycopg://{_OWNER}@127.0.0.1:{self.port}/{name}"
 
-    def create_database(self, name: str) -> str:
-        """Create the empty database `name` and return its SQLAlchemy URL."""
-        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    def create_database(self, name: str, *, template: str = "template0") -> str:
+        """Create the database `name`, empty or a copy of `template`; return its SQLAlchemy URL."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
     def drop_database(self, name: str) -> None:

@@ -1,0 +1,142 @@
+"""Establish issuers: the self-signed root, a subordinate CA, an issuer's OCSP responder.
+
+The engine's side of a key ceremony: the keys exist already (in a token), and the officer's word is
+the approval.
+"""
+
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+from ca import draft, issuers, lint, records
+from ca.csr import PublicKey
+from ca.issue import Order, issue, refuse_findings
+from ca.issuers import SigningIssuer, Urls
+from ca.model import Approval, Certificate, Issuer
+from ca.profiles import Profile
+from core import audit, serials
+from core.clock import Clock
+from core.database import Database
+
+
+def establish_root(
+    db: Database,
+    clock: Clock,
+    key: CertificateIssuerPrivateKeyTypes,
+    *,
+    name: str,
+    subject: x509.Name,
+    profile: Profile,
+    not_after: datetime,
+    urls: Urls,
+    actor: str,
+) -> SigningIssuer:
+    """Make a self-signed root and record it under the short `name`; Conflict when it exists."""
+    now = clock.now()
+    drafted = draft.build_root(
+        profile=profile,
+        subject=subject,
+        public_key=_public(key),
+        serial=serials.draw(),
+        not_before=now,
+        not_after=not_after,
+    )
+    refuse_findings(lint.examine(drafted, None))
+    der = draft.sign(drafted, key)
+    certificate = x509.load_der_x509_certificate(der)
+    certificate.verify_directly_issued_by(certificate)
+    recorded = _record(db, clock, name, None, certificate, der, actor)
+    return issuers.load(recorded, key, urls)
+
+
+def establish_subordinate(
+    db: Database,
+    clock: Clock,
+    parent: SigningIssuer,
+    key: CertificateIssuerPrivateKeyTypes,
+    *,
+    name: str,
+    subject: x509.Name,
+    profile: Profile,
+    not_after: datetime,
+    approval: Approval,
+    urls: Urls,
+) -> SigningIssuer:
+    """Issue a CA certificate under `parent` for `key` and record it as the issuer `name`."""
+    issued = issue(
+        db,
+        clock,
+        parent,
+        Order(
+            approval=approval,
+            profile=profile,
+            subject=subject,
+            public_key=_public(key),
+            not_before=clock.now(),
+            not_after=not_after,
+        ),
+    )
+    der = issued.der or b""
+    certificate = x509.load_der_x509_certificate(der)
+    recorded = _record(db, clock, name, parent.issuer.id, certificate, der, approval.actor)
+    return issuers.load(recorded, key, urls)
+
+
+def certify_responder(
+    db: Database,
+    clock: Clock,
+    issuer: SigningIssuer,
+    public_key: PublicKey,
+    *,
+    subject: x509.Name,
+    profile: Profile,
+    not_after: datetime,
+    approval: Approval,
+) -> Certificate:
+    """Issue a delegated OCSP responder certificate for `public_key` (RFC 6960 4.2.2.2)."""
+    order = Order(
+        approval=approval,
+        profile=profile,
+        subject=subject,
+        public_key=public_key,
+        not_before=clock.now(),
+        not_after=not_after,
+    )
+    return issue(db, clock, issuer, order)
+
+
+def _record(  # noqa: PLR0917
+    db: Database,
+    clock: Clock,
+    name: str,
+    parent_id: int | None,
+    certificate: x509.Certificate,
+    der: bytes,
+    actor: str,
+) -> Issuer:
+    with db.begin() as tx:
+        recorded = records.add_issuer(
+            tx,
+            name=name,
+            parent_id=parent_id,
+            der=der,
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+        )
+        audit.append(
+            tx,
+            at=clock.now(),
+            actor=actor,
+            act="issuer.establish",
+            subject=f"issuer:{name}",
+            serial=serials.to_hex(certificate.serial_number),
+        )
+    return recorded
+
+
+def _public(key: CertificateIssuerPrivateKeyTypes) -> PublicKey:
+    public = key.public_key()
+    if not isinstance(public, PublicKey):
+        raise TypeError(f"A CA key cannot be a {type(public).__name__}.")
+    return public

@@ -1,0 +1,61 @@
+"""An issuer together with its key: what signs certificates and CRLs.
+
+The key is an object that signs (from a token, or from memory in tests); it is checked against the
+issuer's certificate once, when loaded.
+"""
+
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ca.model import Issuer
+from core.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Urls:
+    """Where the world finds status and issuer: plain http, no trailing slash (RFC 5280 4.2.1.13).
+
+    `responder` is the base, for example `http://pki.example.vn`.
+    """
+
+    responder: str
+
+    def ocsp(self) -> str:
+        """The OCSP responder's address."""
+        return f"{self.responder}/ocsp"
+
+    def crl(self, issuer: str) -> str:
+        """The address of the issuer's full CRL."""
+        return f"{self.responder}/crl/{issuer}.crl"
+
+    def certificate(self, issuer: str) -> str:
+        """The address of the issuer's certificate in DER."""
+        return f"{self.responder}/ca/{issuer}.cer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningIssuer:
+    """An issuer, its parsed certificate and its key; `urls` goes into what it issues."""
+
+    issuer: Issuer
+    certificate: x509.Certificate
+    key: CertificateIssuerPrivateKeyTypes
+    urls: Urls
+
+
+def load(issuer: Issuer, key: CertificateIssuerPrivateKeyTypes, urls: Urls) -> SigningIssuer:
+    """Join an issuer and its key; raises Invalid when the key is not the certificate's."""
+    certificate = x509.load_der_x509_certificate(issuer.der)
+    if _spki(certificate.public_key()) != _spki(key.public_key()):
+        raise Invalid(
+            f"The key given for the issuer {issuer.name!r} is not the one in its certificate; "
+            "check the key's object name in the configuration."
+        )
+    return SigningIssuer(issuer=issuer, certificate=certificate, key=key, urls=urls)
+
+
+def _spki(key: object) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return] # every public key has it

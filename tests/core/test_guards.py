@@ -1,0 +1,71 @@
+"""What the database itself refuses, whatever SQL is sent to it."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from ca import issue, lifecycle, records
+from ca.model import Act, Certificate
+from core.clock import SetClock
+from core.database import Database
+from core.reasons import Reason
+from tests.support import authority
+
+
+@pytest.fixture
+def revoked(db: Database, clock: SetClock) -> Certificate:
+    """A certificate that was issued and revoked."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = authority.establish(db, clock, ec.generate_private_key(ec.SECP256R1()), key)
+    issued = issue.issue(db, clock, issuer, authority.order("KH1", clock.now()))
+    clock.move_to(clock.now() + timedelta(hours=1))
+    approval = authority.approval(Act.REVOKE, "KH1", clock.now(), serial=issued.serial)
+    with db.begin() as tx:
+        return lifecycle.revoke(tx, approval, Reason.KEY_COMPROMISE, clock.now())
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("UPDATE certificate SET status='good', reason=NULL", "revoked is final"),
+        ("UPDATE certificate SET status='hold'", "revoked is final"),
+        ("UPDATE certificate SET reason='superseded'", "revoked is final"),
+        ("UPDATE certificate SET since='2001-01-01 00:00:00+00'", "revoked is final|back-dated"),
+        ("DELETE FROM certificate", "never removed"),
+        ("UPDATE certificate SET serial=tbs", "never changes"),
+        ("UPDATE certificate SET der=tbs", "never changes"),
+        ("UPDATE status_event SET status='good'", "never changed"),
+        ("DELETE FROM status_event", "never removed"),
+        ("UPDATE audit_entry SET actor='nobody'", "never changed"),
+        ("DELETE FROM audit_entry", "never removed"),
+        ("UPDATE subject_key SET subscriber='KH2'", "for ever"),
+        ("DELETE FROM subject_key", "for ever"),
+    ],
+)
+def test_database_refuses(
+    db: Database, revoked: Certificate, statement: str, sentence: str
+) -> None:
+    """SQL that un-revokes, back-dates, rewrites or removes history fails in the database."""
+    where = f" WHERE id = {revoked.id}" if "UPDATE certificate" in statement else ""
+    with pytest.raises(DatabaseError, match=sentence), db.begin() as tx:
+        tx.execute(text(statement + where))
+
+
+def test_no_event_after_revocation(db: Database, revoked: Certificate) -> None:
+    """A revoked certificate takes no further status event, not even by hand-written SQL."""
+    with db.read() as tx:
+        last = records.events(tx, revoked.id)[-1]
+    values = {
+        "certificate_id": revoked.id,
+        "at": last.at + timedelta(days=1),
+        "act": Act.RESTORE,
+        "status": "good",
+        "decision": "by-hand",
+        "clause": "none",
+        "because": "none",
+    }
+    with pytest.raises(DatabaseError, match="revoked is final"), db.begin() as tx:
+        records.add_event(tx, **values)
