@@ -1,0 +1,224 @@
+"""The tables of a rulebook: what each key means and which values it takes.
+
+The rulebook itself, its loading and the search for contradictions are in policy.rulebook.
+"""
+
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ca.model import Act, HoldSource
+from core.reasons import Reason
+from policy.calendar import Calendar, DayKind
+from policy.model import CaseState, Party
+
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Clause = Annotated[str, Field(pattern=r"^\d+/\d{4}:\d+(\(\d+\)(\([a-zđ]\))?)?$")]
+Sentence = Annotated[str, Field(min_length=1, max_length=400)]
+Days = Annotated[int, Field(ge=1, le=3660)]
+
+
+class Part(BaseModel):
+    """A table of the rulebook: no unknown keys, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Form(Part):
+    """A form in which a document may come."""
+
+    paper: bool
+    vi: Sentence
+    en: Sentence
+
+
+class Named(Part):
+    """A kind of document, by its names."""
+
+    vi: Sentence
+    en: Sentence
+
+
+class Requirement(Part):
+    """A document that a dossier needs; one of `alternatives` serves as well.
+
+    With `when`, it is needed only if the facts name that condition.
+    """
+
+    document: Word
+    alternatives: tuple[Word, ...] = Field(default=(), alias="or")
+    when: Word | None = None
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The documents any one of which satisfies it."""
+        return (self.document, *self.alternatives)
+
+
+class Dossiers(Part):
+    """How dossiers are judged."""
+
+    clause: Clause
+    expired_document: Literal["warn", "lack"]
+
+
+class Ground(Part):
+    """Why a certificate is suspended or revoked: its clause, its reason code, who may invoke it.
+
+    An empty `by` means that nobody may ask for it: only the rules themselves invoke it.
+    """
+
+    act: Literal[Act.SUSPEND, Act.REVOKE]
+    clause: Clause
+    contract_clause: Annotated[str, Field(max_length=200)] = ""
+    source: HoldSource | None = None
+    reason: Reason
+    by: tuple[Party, ...] = ()
+    verified: bool = False
+    bad_since_issue: bool = False
+    vi: Sentence
+
+
+class AdmitIssue(Part):
+    """When a certificate may be issued: `papers_to_follow` allows an incomplete dossier."""
+
+    clause: Clause
+    papers_to_follow: bool
+    papers_to_follow_until: AwareDatetime | None = None
+
+
+class AdmitIssueOnHold(Part):
+    """When a remedy case's certificate may be issued on hold."""
+
+    clause: Clause
+    ground: Word
+    case_states: tuple[CaseState, ...] = Field(min_length=1)
+
+
+class AdmitActivate(Part):
+    """When a remedy case's certificate may be activated."""
+
+    clause: Clause
+    case_states: tuple[CaseState, ...] = Field(min_length=1)
+
+
+class AdmitOn(Part):
+    """The grounds on which an act may be asked for."""
+
+    grounds: tuple[Word, ...]
+
+
+class AdmitRestore(Part):
+    """Who may ask to lift a hold, and when."""
+
+    clause: Clause
+    by: tuple[Party, ...] = Field(min_length=1)
+    verified: bool = False
+    complete_dossier: bool = False
+    when_time_is_over: bool = False
+
+
+class Admit(Part):
+    """What may be asked for; a hold source without a `restore` table cannot be restored."""
+
+    issue: AdmitIssue
+    issue_on_hold: AdmitIssueOnHold
+    activate: AdmitActivate
+    suspend: AdmitOn
+    revoke: AdmitOn
+    restore: dict[HoldSource, AdmitRestore]
+
+
+class Term(Part):
+    """A term of days; its last instant is 24:00 of its last day (Civil Code, Điều 147-148)."""
+
+    days: Days
+    count_first_day: bool
+    day_kind: DayKind
+    roll_forward: bool
+
+    def due(self, start: datetime, calendar: Calendar) -> datetime:
+        """Return the term's last instant (inclusive) when `start` sets it off."""
+        return calendar.due(
+            start,
+            self.days,
+            count_first_day=self.count_first_day,
+            day_kind=self.day_kind,
+            roll_forward=self.roll_forward,
+        )
+
+
+class Notices(Part):
+    """On which days before a date subscribers are reminded."""
+
+    days_before_hold: tuple[Days, ...]
+    days_before_revocation: tuple[Days, ...]
+
+
+class Mass(Part):
+    """How many acts one run may do: a number, and a share of the active certificates."""
+
+    most_acts: int = Field(ge=1)
+    most_share: float = Field(gt=0, le=1)
+
+
+class Campaigns(Part):
+    """The grounds, notices and limits of a campaign for complete dossiers."""
+
+    hold_ground: Word
+    revoke_ground: Word
+    contested_ground: Word
+    forged_ground: Word
+    lift_clause: Clause
+    remind_clause: Clause
+    least_notice_days: int = Field(ge=0)
+    least_warning_days: Days
+    least_hold_days: int = Field(ge=0)
+    notice: Notices
+    mass: Mass
+
+    @property
+    def least_warning(self) -> timedelta:
+        """How long a subscriber must have known before the hold."""
+        return timedelta(days=self.least_warning_days)
+
+    @property
+    def least_hold(self) -> timedelta:
+        """How long a hold must have lasted before the revocation."""
+        return timedelta(days=self.least_hold_days)
+
+
+class Remedy(Part):
+    """The terms of the remedy and what happens when they are missed."""
+
+    forfeit_ground: Word
+    unpaid_clause: Clause
+    pending_waits: bool
+    clock: Term
+    payment: Term
+
+
+class Names(Part):
+    """The limit of names in certificates, in characters (X.520 ub-common-name)."""
+
+    most_characters: int = Field(ge=1, le=64)
+    when_longer: Literal["short_name", "refuse"]
+
+
+class Limits(Part):
+    """Other limits of the regime."""
+
+    certificate_years: int = Field(ge=1, le=5)
+    publish_hours: int = Field(ge=1)
+    status_update_hours: int = Field(ge=1)
+    renewal_days_before_end: Days
+    retention_years: int = Field(ge=5)
+
+
+class OwnDays(Part):
+    """Days that this CA adds to the country's calendar."""
+
+    days_off: tuple[date, ...] = ()
+    days_worked: tuple[date, ...] = ()
