@@ -38,6 +38,18 @@ def test_databases_are_apart(postgres_url: str, round_: int) -> None:
     engine.dispose()
 
 
+def test_copy_of_a_template(postgres_cluster: postgres.Cluster) -> None:
+    """A database made from a template holds what the template holds."""
+    engine = create_engine(postgres_cluster.create_database("original"))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE kept AS SELECT 7 AS n"))
+    engine.dispose()
+    copy = postgres_cluster.create_database("copied", template="original")
+    assert _ask(copy, "SELECT n FROM kept") == 7
+    for name in ("original", "copied"):
+        postgres_cluster.drop_database(name)
+
+
 def test_drop_cuts_connections(postgres_cluster: postgres.Cluster) -> None:
     """A connection that a failed test left open does not keep its database alive."""
     engine = create_engine(postgres_cluster.create_database("left_open"))

@@ -43,8 +43,11 @@ class Cluster:
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
         """Create the database `name`, empty or a copy of `template`; return its SQLAlchemy URL."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
