@@ -72,16 +72,15 @@ def cluster() -> Iterator[Cluster]:
 
 
 def new_folder() -> Path:
-    """Make a folder for a cluster, short enough for a socket's path, open to its owner alone."""
-    folder = Path(tempfile.mkdtemp(prefix="antin-pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(folder, _OWNER)
-    return folder
+    """Make an empty folder for a cluster; its path is short enough to hold a socket."""
+    return Path(tempfile.mkdtemp(prefix="antin-pg-"))
 
 
 def start(folder: Path) -> Cluster:
     """Create and start a cluster in `folder`, made by `new_folder`."""
     data = folder / "data"
+    if os.geteuid() == 0:
+        shutil.chown(folder, _OWNER)
     _run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
          f"--username={_OWNER}", f"--pgdata={data}")  # fmt: skip
     for attempt in range(1, _TRIES + 1):
