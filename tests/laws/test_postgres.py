@@ -1,6 +1,9 @@
 """The PostgreSQL cluster that database tests stand on."""
 
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -70,3 +73,29 @@ def test_cluster_leaves_nothing() -> None:
     assert not own.folder.exists()
     with pytest.raises(OperationalError):
         _ask(own.url("mine"), "SELECT 1")
+
+
+_KILLED = """
+import os, signal
+from tests.support import postgres
+
+with postgres.own_folder() as folder:
+    print(folder, postgres.start(folder).port, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.long
+def test_killed_owner() -> None:
+    """A cluster outlives a killed run no longer than until the next run; a live one is let be."""
+    command = [sys.executable, "-c", _KILLED]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    folder, port = run.stdout.split()
+    killed = postgres.Cluster(Path(folder), int(port))
+    assert _ask(killed.url("postgres"), "SELECT 1") == 1
+    with postgres.cluster() as alive:
+        postgres.sweep()
+        assert not killed.folder.exists()
+        assert _ask(alive.url("postgres"), "SELECT 1") == 1
+    with pytest.raises(OperationalError):
+        _ask(killed.url("postgres"), "SELECT 1")

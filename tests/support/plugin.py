@@ -2,14 +2,15 @@
 
 The process that was started first names a folder in the environment before xdist starts its
 workers. Whichever process needs the cluster first starts it there, under a file lock; the first
-process stops it at the end of the run, whether the tests passed or not. A run that needs no
-PostgreSQL starts none.
+process stops it at the end of the run, whether the tests passed or not; when it was killed, the
+next run does. A run that needs no PostgreSQL starts none.
 """
 
 import fcntl
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the cluster's folder, once per run, and see to its end."""
     if _FOLDER in os.environ:
         return
-    folder = postgres.new_folder()
+    postgres.sweep()
+    until_the_end = ExitStack()
+    folder = until_the_end.enter_context(postgres.own_folder())
+    until_the_end.callback(os.environ.pop, _FOLDER)
     os.environ[_FOLDER] = str(folder)
-
-    def end() -> None:
-        del os.environ[_FOLDER]
-        postgres.stop(folder)
-
-    config.add_cleanup(end)
+    config.add_cleanup(until_the_end.close)
 
 
 @pytest.fixture(scope="session")

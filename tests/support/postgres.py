@@ -4,13 +4,14 @@ Nothing is expected of the machine but Debian's postgresql package; its service 
 PostgreSQL refuses to run as root, so root hands the cluster to the user `postgres`.
 """
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from psycopg import sql
 OLDEST = 15
 _OWNER = "postgres"
 _TRIES = 3
+_PREFIX = "antin-pg-"
 # Durability costs time, and nothing here outlives the tests.
 _SETTINGS = {
     "fsync": "off",
@@ -64,20 +66,36 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Run a cluster in a temporary folder for the length of a `with` block."""
-    folder = new_folder()
-    try:
+    with own_folder() as folder:
         yield start(folder)
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Make a folder for a cluster, and at the end stop what runs in it and remove it.
+
+    The lock on the file `owner` lasts as long as this process, however that ends.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    try:
+        with (folder / "unowned").open("w") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX)
+            (folder / "unowned").rename(folder / "owner")
+            yield folder
     finally:
         stop(folder)
 
 
-def new_folder() -> Path:
-    """Make an empty folder for a cluster; its path is short enough to hold a socket."""
-    return Path(tempfile.mkdtemp(prefix="antin-pg-"))
+def sweep() -> None:
+    """Stop and remove the clusters whose owners were killed before they could."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/owner"):
+        with suppress(OSError), owner.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stop(owner.parent)
 
 
 def start(folder: Path) -> Cluster:
-    """Create and start a cluster in `folder`, made by `new_folder`."""
+    """Create and start a cluster in `folder`, made by `own_folder`."""
     data = folder / "data"
     if os.geteuid() == 0:
         shutil.chown(folder, _OWNER)
