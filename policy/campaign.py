@@ -29,7 +29,7 @@ class CampaignEvent(StrEnum):
     CLOSE = "close"
 
 
-_NEXT = {
+_NEXT: dict[tuple[CampaignStage, CampaignEvent], CampaignStage] = {
     (CampaignStage.DRAFT, CampaignEvent.SIMULATE): CampaignStage.SIMULATED,
     (CampaignStage.SIMULATED, CampaignEvent.SIMULATE): CampaignStage.SIMULATED,
     (CampaignStage.SIMULATED, CampaignEvent.REVISE): CampaignStage.DRAFT,

@@ -32,7 +32,7 @@ class CaseEvent(StrEnum):
     DOSSIER_REJECTED = "dossier_rejected"
     ACTIVATED = "activated"
     DEADLINE_MISSED = "deadline_missed"
-    FORGERY_FOUND = "forgery_found"
+    CERTIFICATE_REVOKED = "certificate_revoked"
     FORFEITED = "forfeited"
 
 
@@ -45,7 +45,7 @@ _WITH_CERTIFICATE = (
     CaseState.TOKEN_RECEIVED,
     CaseState.DOSSIER_RECEIVED,
 )
-_NEXT = {
+_NEXT: dict[tuple[CaseState, CaseEvent], CaseState] = {
     (CaseState.OPENED, CaseEvent.PHOTOS_UPLOADED): CaseState.PHOTOS_RECEIVED,
     (CaseState.OPENED, CaseEvent.SEVERAL_COMPANIES): CaseState.MULTI_COMPANY,
     (CaseState.PHOTOS_RECEIVED, CaseEvent.SEVERAL_COMPANIES): CaseState.MULTI_COMPANY,
@@ -70,7 +70,8 @@ _NEXT = {
     (CaseState.DOSSIER_RECEIVED, CaseEvent.DEADLINE_MISSED): CaseState.DEADLINE_MISSED,
     # The certificate is revoked first, then the token is locked; only then is the case over.
     (CaseState.DEADLINE_MISSED, CaseEvent.FORFEITED): CaseState.FORFEITED,
-    **{(state, CaseEvent.FORGERY_FOUND): CaseState.FORFEITED for state in _WITH_CERTIFICATE},
+    # On another ground: forged papers, a lost key, the subscriber's own request.
+    **{(state, CaseEvent.CERTIFICATE_REVOKED): CaseState.FORFEITED for state in _WITH_CERTIFICATE},
 }
 
 

@@ -52,7 +52,7 @@ _IN_USE = frozenset(
         TokenState.PIN_LOCKED,
     }
 )
-_NEXT = {
+_NEXT: dict[tuple[TokenState, TokenEvent], TokenState] = {
     (TokenState.STOCK, TokenEvent.PERSONALISE): TokenState.PERSONALISED,
     (TokenState.PERSONALISED, TokenEvent.SHIP): TokenState.SHIPPED,
     (TokenState.SHIPPED, TokenEvent.RETURN): TokenState.PERSONALISED,
