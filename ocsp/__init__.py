@@ -1,1 +1,1 @@
-"""Answers to OCSP requests (RFC 6960)."""
+"""Answers to OCSP requests: what a relying party is told of one certificate, at any rate, truly."""

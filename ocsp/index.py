@@ -1,0 +1,93 @@
+"""Finds the authority that a CertID names: by hash algorithm, name hash, key hash.
+
+An authority is one CA name with one key (RFC 6960 4.1.1). Renewed CA certificates (same name, same
+key) are one authority with several issuer rows; a CA with a new key is another authority.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ca.model import Issuer
+from core.errors import Invalid
+from ocsp import der
+from ocsp.identity import Identity
+from ocsp.model import CertId
+from ocsp.signer import Signer
+
+_HASHES = {
+    der.oid("1.3.14.3.2.26")[2:]: "sha1",
+    der.oid("2.16.840.1.101.3.4.2.1")[2:]: "sha256",
+    der.oid("2.16.840.1.101.3.4.2.2")[2:]: "sha384",
+    der.oid("2.16.840.1.101.3.4.2.3")[2:]: "sha512",
+}
+
+_Key = tuple[bytes, bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """One CA name with one key: the rows of its certificates, and who signs its answers.
+
+    `signers` may be empty: then we cannot speak for this authority. `not_before` is the start of
+    its first certificate.
+    """
+
+    name: str
+    issuer_ids: tuple[int, ...]
+    not_before: datetime
+    signers: tuple[Signer, ...] = field(repr=False)
+
+    def signer(self, now: datetime) -> Signer | None:
+        """Return the signer to use at `now`: of those valid, the one that began last."""
+        valid = [each for each in self.signers if each.valid(now)]
+        return max(valid, key=lambda each: each.not_before, default=None)
+
+
+class Index:
+    """Every authority that we can be asked about; never changes: a new one is made instead."""
+
+    def __init__(self, issuers: Iterable[Issuer], signers: Iterable[Signer]) -> None:
+        """Bind each signer to the authority that issued it; raises Invalid for a stranger."""
+        waiting = list(signers)
+        self._authorities: dict[_Key, Authority] = {}
+        for identity, rows in _by_identity(issuers).items():
+            own = tuple(each for each in waiting if each.speaks_for(rows[0].der))
+            waiting = [each for each in waiting if each not in own]
+            authority = Authority(
+                name=rows[-1].name,
+                issuer_ids=tuple(row.id for row in rows),
+                not_before=min(row.not_before for row in rows),
+                signers=own,
+            )
+            self._authorities |= dict.fromkeys(_keys(identity), authority)
+        if waiting:
+            raise Invalid(
+                f"The OCSP certificate {waiting[0].subject} was issued by none of our issuers "
+                "(RFC 6960 4.2.2.2); give it up or add its issuer."
+            )
+
+    def find(self, cert_id: CertId) -> Authority | None:
+        """Return the authority that `cert_id` names, None when it is not ours."""
+        return self._authorities.get((cert_id.hash_oid, cert_id.name_hash, cert_id.key_hash))
+
+    def authorities(self) -> list[Authority]:
+        """Return each authority once, oldest first."""
+        return list({id(each): each for each in self._authorities.values()}.values())
+
+
+def _by_identity(issuers: Iterable[Issuer]) -> dict[Identity, list[Issuer]]:
+    found: dict[Identity, list[Issuer]] = {}
+    for each in issuers:
+        found.setdefault(Identity.of(each.der), []).append(each)
+    return found
+
+
+def _keys(identity: Identity) -> Iterator[_Key]:
+    for oid, name in _HASHES.items():
+        yield (
+            oid,
+            hashlib.new(name, identity.subject).digest(),
+            hashlib.new(name, identity.key).digest(),
+        )
