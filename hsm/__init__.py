@@ -1,1 +1,6 @@
-"""The key holder: PKCS#11 sessions and keys; no private key leaves its token."""
+"""The key holder: keys that live on PKCS#11 tokens and sign when handed to `cryptography`.
+
+`hsm.keyring.Keyring` is the door: roles in, keys out. Everything that can go wrong with a token
+reaches the caller as one `core.errors.SigningUnavailable`. Nothing here knows certificates of
+ours, dossiers or the database.
+"""

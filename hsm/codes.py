@@ -1,0 +1,224 @@
+"""The numbers of PKCS#11 that we use, by their names in the standard (version 2.40 and 3.0).
+
+Only names; no module is loaded here. A number that is missing from `Rv` is a vendor's own.
+"""
+
+from enum import IntEnum, IntFlag
+
+UNAVAILABLE = 2**64 - 1
+"""CK_UNAVAILABLE_INFORMATION: the length of an attribute that the token does not give."""
+
+
+class Rv(IntEnum):
+    """What a call returned (PKCS#11 5.1), without the prefix CKR_."""
+
+    OK = 0x0
+    CANCEL = 0x1
+    HOST_MEMORY = 0x2
+    SLOT_ID_INVALID = 0x3
+    GENERAL_ERROR = 0x5
+    FUNCTION_FAILED = 0x6
+    ARGUMENTS_BAD = 0x7
+    NO_EVENT = 0x8
+    NEED_TO_CREATE_THREADS = 0x9
+    CANT_LOCK = 0xA
+    ATTRIBUTE_READ_ONLY = 0x10
+    ATTRIBUTE_SENSITIVE = 0x11
+    ATTRIBUTE_TYPE_INVALID = 0x12
+    ATTRIBUTE_VALUE_INVALID = 0x13
+    ACTION_PROHIBITED = 0x1B
+    DATA_INVALID = 0x20
+    DATA_LEN_RANGE = 0x21
+    DEVICE_ERROR = 0x30
+    DEVICE_MEMORY = 0x31
+    DEVICE_REMOVED = 0x32
+    ENCRYPTED_DATA_INVALID = 0x40
+    ENCRYPTED_DATA_LEN_RANGE = 0x41
+    FUNCTION_CANCELED = 0x50
+    FUNCTION_NOT_PARALLEL = 0x51
+    FUNCTION_NOT_SUPPORTED = 0x54
+    KEY_HANDLE_INVALID = 0x60
+    KEY_SIZE_RANGE = 0x62
+    KEY_TYPE_INCONSISTENT = 0x63
+    KEY_NOT_NEEDED = 0x64
+    KEY_CHANGED = 0x65
+    KEY_NEEDED = 0x66
+    KEY_INDIGESTIBLE = 0x67
+    KEY_FUNCTION_NOT_PERMITTED = 0x68
+    KEY_NOT_WRAPPABLE = 0x69
+    KEY_UNEXTRACTABLE = 0x6A
+    MECHANISM_INVALID = 0x70
+    MECHANISM_PARAM_INVALID = 0x71
+    OBJECT_HANDLE_INVALID = 0x82
+    OPERATION_ACTIVE = 0x90
+    OPERATION_NOT_INITIALIZED = 0x91
+    PIN_INCORRECT = 0xA0
+    PIN_INVALID = 0xA1
+    PIN_LEN_RANGE = 0xA2
+    PIN_EXPIRED = 0xA3
+    PIN_LOCKED = 0xA4
+    SESSION_CLOSED = 0xB0
+    SESSION_COUNT = 0xB1
+    SESSION_HANDLE_INVALID = 0xB3
+    SESSION_PARALLEL_NOT_SUPPORTED = 0xB4
+    SESSION_READ_ONLY = 0xB5
+    SESSION_EXISTS = 0xB6
+    SESSION_READ_ONLY_EXISTS = 0xB7
+    SESSION_READ_WRITE_SO_EXISTS = 0xB8
+    SIGNATURE_INVALID = 0xC0
+    SIGNATURE_LEN_RANGE = 0xC1
+    TEMPLATE_INCOMPLETE = 0xD0
+    TEMPLATE_INCONSISTENT = 0xD1
+    TOKEN_NOT_PRESENT = 0xE0
+    TOKEN_NOT_RECOGNIZED = 0xE1
+    TOKEN_WRITE_PROTECTED = 0xE2
+    UNWRAPPING_KEY_SIZE_RANGE = 0xF1
+    UNWRAPPING_KEY_TYPE_INCONSISTENT = 0xF2
+    USER_ALREADY_LOGGED_IN = 0x100
+    USER_NOT_LOGGED_IN = 0x101
+    USER_PIN_NOT_INITIALIZED = 0x102
+    USER_TYPE_INVALID = 0x103
+    USER_ANOTHER_ALREADY_LOGGED_IN = 0x104
+    USER_TOO_MANY_TYPES = 0x105
+    WRAPPED_KEY_INVALID = 0x110
+    WRAPPED_KEY_LEN_RANGE = 0x112
+    WRAPPING_KEY_HANDLE_INVALID = 0x113
+    WRAPPING_KEY_SIZE_RANGE = 0x114
+    WRAPPING_KEY_TYPE_INCONSISTENT = 0x115
+    RANDOM_SEED_NOT_SUPPORTED = 0x120
+    RANDOM_NO_RNG = 0x121
+    DOMAIN_PARAMS_INVALID = 0x130
+    CURVE_NOT_SUPPORTED = 0x140
+    BUFFER_TOO_SMALL = 0x150
+    SAVED_STATE_INVALID = 0x160
+    INFORMATION_SENSITIVE = 0x170
+    STATE_UNSAVEABLE = 0x180
+    CRYPTOKI_NOT_INITIALIZED = 0x190
+    CRYPTOKI_ALREADY_INITIALIZED = 0x191
+    MUTEX_BAD = 0x1A0
+    MUTEX_NOT_LOCKED = 0x1A1
+    NEW_PIN_MODE = 0x1B0
+    NEXT_OTP = 0x1B1
+    EXCEEDED_MAX_ITERATIONS = 0x1C0
+    FIPS_SELF_TEST_FAILED = 0x1C1
+    LIBRARY_LOAD_FAILED = 0x1C2
+    PIN_TOO_WEAK = 0x1C3
+    PUBLIC_KEY_INVALID = 0x1C4
+    FUNCTION_REJECTED = 0x200
+
+
+class Mechanism(IntEnum):
+    """The mechanisms that we know, without the prefix CKM_."""
+
+    RSA_PKCS_KEY_PAIR_GEN = 0x0
+    RSA_PKCS = 0x1
+    RSA_PKCS_PSS = 0xD
+    SHA256_RSA_PKCS = 0x40
+    SHA384_RSA_PKCS = 0x41
+    SHA512_RSA_PKCS = 0x42
+    SHA256_RSA_PKCS_PSS = 0x43
+    SHA384_RSA_PKCS_PSS = 0x44
+    SHA512_RSA_PKCS_PSS = 0x45
+    SHA256 = 0x250
+    SHA384 = 0x260
+    SHA512 = 0x270
+    EC_KEY_PAIR_GEN = 0x1040
+    ECDSA = 0x1041
+    ECDSA_SHA256 = 0x1044
+    ECDSA_SHA384 = 0x1045
+    ECDSA_SHA512 = 0x1046
+    EC_EDWARDS_KEY_PAIR_GEN = 0x1055
+    EDDSA = 0x1057
+    AES_KEY_GEN = 0x1080
+    AES_CBC_PAD = 0x1085
+    AES_GCM = 0x1087
+    AES_KEY_WRAP = 0x2109
+    AES_KEY_WRAP_PAD = 0x210A
+
+
+class Attribute(IntEnum):
+    """The attributes of objects that we read or set, without the prefix CKA_."""
+
+    CLASS = 0x0
+    TOKEN = 0x1
+    PRIVATE = 0x2
+    LABEL = 0x3
+    VALUE = 0x11
+    KEY_TYPE = 0x100
+    ID = 0x102
+    SENSITIVE = 0x103
+    ENCRYPT = 0x104
+    DECRYPT = 0x105
+    WRAP = 0x106
+    UNWRAP = 0x107
+    SIGN = 0x108
+    SIGN_RECOVER = 0x109
+    VERIFY = 0x10A
+    DERIVE = 0x10C
+    MODULUS = 0x120
+    MODULUS_BITS = 0x121
+    PUBLIC_EXPONENT = 0x122
+    VALUE_LEN = 0x161
+    EXTRACTABLE = 0x162
+    LOCAL = 0x163
+    NEVER_EXTRACTABLE = 0x164
+    ALWAYS_SENSITIVE = 0x165
+    MODIFIABLE = 0x170
+    EC_PARAMS = 0x180
+    EC_POINT = 0x181
+    ALWAYS_AUTHENTICATE = 0x202
+
+
+class ObjectClass(IntEnum):
+    """What kind of object it is, without the prefix CKO_."""
+
+    DATA = 0x0
+    CERTIFICATE = 0x1
+    PUBLIC_KEY = 0x2
+    PRIVATE_KEY = 0x3
+    SECRET_KEY = 0x4
+
+
+class KeyType(IntEnum):
+    """What kind of key it is, without the prefix CKK_."""
+
+    RSA = 0x0
+    EC = 0x3
+    GENERIC_SECRET = 0x10
+    AES = 0x1F
+    EC_EDWARDS = 0x40
+
+
+class TokenFlag(IntFlag):
+    """What C_GetTokenInfo says of a token, without the prefix CKF_."""
+
+    RNG = 0x1
+    WRITE_PROTECTED = 0x2
+    LOGIN_REQUIRED = 0x4
+    USER_PIN_INITIALIZED = 0x8
+    PROTECTED_AUTHENTICATION_PATH = 0x100
+    TOKEN_INITIALIZED = 0x400
+    USER_PIN_COUNT_LOW = 0x10000
+    USER_PIN_FINAL_TRY = 0x20000
+    USER_PIN_LOCKED = 0x40000
+
+
+class MechanismFlag(IntFlag):
+    """What C_GetMechanismInfo says of a mechanism, without the prefix CKF_."""
+
+    HW = 0x1
+    ENCRYPT = 0x100
+    DECRYPT = 0x200
+    SIGN = 0x800
+    GENERATE = 0x8000
+    GENERATE_KEY_PAIR = 0x10000
+    WRAP = 0x20000
+    UNWRAP = 0x40000
+
+
+def name_of(rv: int) -> str:
+    """Return the name of the return value `rv` as the standard writes it, or its number."""
+    try:
+        return f"CKR_{Rv(rv).name}"
+    except ValueError:
+        return f"CKR 0x{rv:08X}"

@@ -1,0 +1,223 @@
+"""The one table of what we sign with: key kinds, paddings and hashes, and their PKCS#11 mechanisms.
+
+What is not in it is refused by name: RSA PKCS#1 v1.5 and PSS with SHA-256, SHA-384 or SHA-512
+(RFC 8017), ECDSA on P-256 and P-384 with the same hashes (FIPS 186-5), Ed25519 (RFC 8032).
+
+Hashing is done here and not on the token, so that a large CRL does not travel to it; a token that
+signs whole messages only (some in FIPS mode) gets the message.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+
+from core.errors import Refused
+from hsm.codes import Mechanism
+from hsm.cryptoki import MechanismCall, pss_call
+
+
+class KeyKind(StrEnum):
+    """The kinds of key that we make and use."""
+
+    RSA_2048 = "RSA-2048"
+    RSA_3072 = "RSA-3072"
+    RSA_4096 = "RSA-4096"
+    P_256 = "P-256"
+    P_384 = "P-384"
+    ED25519 = "Ed25519"
+
+
+RSA_BITS = {KeyKind.RSA_2048: 2048, KeyKind.RSA_3072: 3072, KeyKind.RSA_4096: 4096}
+CURVES: dict[KeyKind, ec.EllipticCurve] = {
+    KeyKind.P_256: ec.SECP256R1(),
+    KeyKind.P_384: ec.SECP384R1(),
+}
+GENERATION = {
+    KeyKind.RSA_2048: Mechanism.RSA_PKCS_KEY_PAIR_GEN,
+    KeyKind.RSA_3072: Mechanism.RSA_PKCS_KEY_PAIR_GEN,
+    KeyKind.RSA_4096: Mechanism.RSA_PKCS_KEY_PAIR_GEN,
+    KeyKind.P_256: Mechanism.EC_KEY_PAIR_GEN,
+    KeyKind.P_384: Mechanism.EC_KEY_PAIR_GEN,
+    KeyKind.ED25519: Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hash:
+    """One hash with everything that PKCS#11 and PKCS#1 call it."""
+
+    algorithm: hashes.HashAlgorithm
+    mechanism: Mechanism
+    mgf: int
+    rsa: Mechanism
+    pss: Mechanism
+    ecdsa: Mechanism
+    # The DER of DigestInfo up to the digest itself (RFC 8017 9.2, note 1).
+    digest_info: bytes
+
+
+_HASHES = {
+    "sha256": _Hash(
+        algorithm=hashes.SHA256(),
+        mechanism=Mechanism.SHA256,
+        mgf=2,
+        rsa=Mechanism.SHA256_RSA_PKCS,
+        pss=Mechanism.SHA256_RSA_PKCS_PSS,
+        ecdsa=Mechanism.ECDSA_SHA256,
+        digest_info=bytes.fromhex("3031300d060960864801650304020105000420"),
+    ),
+    "sha384": _Hash(
+        algorithm=hashes.SHA384(),
+        mechanism=Mechanism.SHA384,
+        mgf=3,
+        rsa=Mechanism.SHA384_RSA_PKCS,
+        pss=Mechanism.SHA384_RSA_PKCS_PSS,
+        ecdsa=Mechanism.ECDSA_SHA384,
+        digest_info=bytes.fromhex("3041300d060960864801650304020205000430"),
+    ),
+    "sha512": _Hash(
+        algorithm=hashes.SHA512(),
+        mechanism=Mechanism.SHA512,
+        mgf=4,
+        rsa=Mechanism.SHA512_RSA_PKCS,
+        pss=Mechanism.SHA512_RSA_PKCS_PSS,
+        ecdsa=Mechanism.ECDSA_SHA512,
+        digest_info=bytes.fromhex("3051300d060960864801650304020305000440"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """How one signature is made: with a mechanism over the digest, or one over the message.
+
+    `on_digest` wants `prefix` and the digest; `on_message` the message itself; either may be
+    absent. `hash` is None where the mechanism hashes for itself (Ed25519).
+    """
+
+    name: str
+    hash: hashes.HashAlgorithm | None
+    prefix: bytes = b""
+    on_digest: MechanismCall | None = None
+    on_message: MechanismCall | None = None
+
+    def choose(self, available: frozenset[int]) -> tuple[MechanismCall, bool] | None:
+        """Return the call for a token with these mechanisms, and whether it takes the digest."""
+        if self.on_digest is not None and self.on_digest.raw.mechanism in available:
+            return self.on_digest, True
+        if self.on_message is not None and self.on_message.raw.mechanism in available:
+            return self.on_message, False
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be signed: the bytes, or only their digest when `hashed`."""
+
+    data: bytes
+    hashed: bool
+
+    def digest(self, algorithm: hashes.HashAlgorithm) -> bytes:
+        """Return the digest of the message."""
+        if self.hashed:
+            return self.data
+        state = hashes.Hash(algorithm)
+        state.update(self.data)
+        return state.finalize()
+
+
+_pkcs1 = {
+    name: Scheme(
+        name=f"RSA PKCS#1 v1.5 with {name.upper()}",
+        hash=entry.algorithm,
+        prefix=entry.digest_info,
+        on_digest=MechanismCall(Mechanism.RSA_PKCS),
+        on_message=MechanismCall(entry.rsa),
+    )
+    for name, entry in _HASHES.items()
+}
+_ecdsa = {
+    name: Scheme(
+        name=f"ECDSA with {name.upper()}",
+        hash=entry.algorithm,
+        on_digest=MechanismCall(Mechanism.ECDSA),
+        on_message=MechanismCall(entry.ecdsa),
+    )
+    for name, entry in _HASHES.items()
+}
+ED25519 = Scheme(name="Ed25519", hash=None, on_message=MechanismCall(Mechanism.EDDSA))
+_pss: dict[tuple[str, int], Scheme] = {}
+
+
+def rsa_scheme(pad: object, algorithm: object, key_bits: int) -> Scheme:
+    """Return the scheme for an RSA signature; raises Refused for one that is not in the table."""
+    entry = _hash(algorithm)
+    if isinstance(pad, padding.PKCS1v15):
+        return _pkcs1[entry.algorithm.name]
+    if isinstance(pad, padding.PSS):
+        return _pss_scheme(pad, entry, key_bits)
+    raise _refuse(f"RSA with {getattr(pad, 'name', type(pad).__name__)}")
+
+
+def ecdsa_scheme(algorithm: object) -> Scheme:
+    """Return the scheme for an ECDSA signature; raises Refused for one that is not in the table."""
+    if not isinstance(algorithm, ec.ECDSA):
+        raise _refuse(type(algorithm).__name__)
+    return _ecdsa[_hash(algorithm.algorithm).algorithm.name]
+
+
+def message(data: bytes, algorithm: object) -> Message:
+    """Return what is to be signed, checking the length of a digest that was made elsewhere."""
+    if not isinstance(algorithm, Prehashed):
+        return Message(data, hashed=False)
+    size = _hash(algorithm).algorithm.digest_size
+    if len(data) != size:
+        raise ValueError(f"The digest has {len(data)} bytes; the hash gives {size}.")
+    return Message(data, hashed=True)
+
+
+def ecdsa_der(raw: bytes) -> bytes:
+    """Return PKCS#11's r||s (PKCS#11 2.3.1) as the DER Ecdsa-Sig-Value of RFC 3279 2.2.3."""
+    half = len(raw) // 2
+    return encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
+
+
+def _pss_scheme(pad: padding.PSS, entry: _Hash, key_bits: int) -> Scheme:
+    size = entry.algorithm.digest_size
+    mgf_hash = pad.mgf._algorithm  # noqa: SLF001 - cryptography has no public name for it
+    if mgf_hash.name != entry.algorithm.name:
+        raise _refuse(f"RSA-PSS with {entry.algorithm.name} and MGF1 over {mgf_hash.name}")
+    most = (key_bits + 6) // 8 - size - 2
+    asked = pad._salt_length  # noqa: SLF001 - the same
+    salt = {padding.PSS.DIGEST_LENGTH: size, padding.PSS.MAX_LENGTH: most}.get(asked, asked)
+    if not isinstance(salt, int) or not 0 <= salt <= most:
+        raise _refuse(f"RSA-PSS with a salt of {salt} bytes (most: {most})")
+    key = (entry.algorithm.name, salt)
+    if key not in _pss:
+        _pss[key] = Scheme(
+            name=f"RSA-PSS with {entry.algorithm.name.upper()} and a salt of {salt} bytes",
+            hash=entry.algorithm,
+            on_digest=pss_call(Mechanism.RSA_PKCS_PSS, entry.mechanism, entry.mgf, salt),
+            on_message=pss_call(entry.pss, entry.mechanism, entry.mgf, salt),
+        )
+    return _pss[key]
+
+
+def _hash(algorithm: object) -> _Hash:
+    if isinstance(algorithm, Prehashed):
+        algorithm = algorithm._algorithm  # noqa: SLF001 - cryptography has no public name for it
+    name = getattr(algorithm, "name", type(algorithm).__name__)
+    if name not in _HASHES:
+        raise _refuse(f"the hash {name}")
+    return _HASHES[name]
+
+
+def _refuse(what: str) -> Refused:
+    return Refused(
+        f"Signing with {what} is not allowed; allowed are RSA PKCS#1 v1.5 and PSS and ECDSA with "
+        "SHA-256, SHA-384 or SHA-512, and Ed25519.",
+        code="mechanism_not_allowed",
+    )

@@ -1,0 +1,214 @@
+"""Keys as objects on a token: found by label and id, read, judged by their attributes, generated.
+
+Everything here runs on a worker's thread, inside a session. Tokens differ: an attribute that one
+does not give is None, and a point may come wrapped or bare.
+"""
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from core.errors import Conflict, Invalid, NotFound, Refused
+from hsm.codes import Attribute, KeyType, ObjectClass
+from hsm.cryptoki import MechanismCall, Template
+from hsm.mechanisms import CURVES, GENERATION, RSA_BITS, KeyKind
+from hsm.session import Session
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+_CURVE_OIDS = {
+    KeyKind.P_256: bytes.fromhex("06082a8648ce3d030107"),
+    KeyKind.P_384: bytes.fromhex("06052b81040022"),
+}
+# RFC 8410 by OID, or by name as PKCS#11 3.0 2.3.10 also allows.
+_ED25519_PARAMS = (bytes.fromhex("06032b6570"), bytes.fromhex("130c656477617264733235353139"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyName:
+    """What names a key on its token: its label, its id, or both."""
+
+    label: str | None
+    id: bytes | None
+
+    def __str__(self) -> str:
+        """Return the name as errors and lists show it."""
+        label = repr(self.label) if self.label is not None else ""
+        return " ".join(filter(None, (label, f"id {self.id.hex()}" if self.id else "")))
+
+    def template(self, kind: ObjectClass) -> Template:
+        """Return what a search for objects of this class with this name asks for."""
+        wanted: dict[Attribute, bool | int | bytes] = {Attribute.CLASS: kind}
+        if self.label is not None:
+            wanted[Attribute.LABEL] = self.label.encode()
+        if self.id is not None:
+            wanted[Attribute.ID] = self.id
+        return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A private key on a token: its handle in this session, its public half, its attributes."""
+
+    handle: int
+    public: PublicKey
+    id: bytes | None
+    flags: dict[Attribute, bool | None]
+
+
+_JUDGED = (
+    Attribute.SENSITIVE, Attribute.EXTRACTABLE, Attribute.SIGN, Attribute.DECRYPT,
+    Attribute.UNWRAP, Attribute.DERIVE, Attribute.ALWAYS_SENSITIVE,
+    Attribute.NEVER_EXTRACTABLE, Attribute.LOCAL,
+)  # fmt: skip
+_MUST = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN: True}
+_MUST_WHERE_GIVEN = {
+    Attribute.DECRYPT: False, Attribute.UNWRAP: False, Attribute.DERIVE: False,
+    Attribute.ALWAYS_SENSITIVE: True, Attribute.NEVER_EXTRACTABLE: True,
+    Attribute.LOCAL: True,
+}  # fmt: skip
+
+
+def find_private(session: Session, name: KeyName) -> Found:
+    """Return the one private key with this name; raises NotFound or Conflict."""
+    handle = _only(session, name, ObjectClass.PRIVATE_KEY)
+    identifier = session.module.attribute(session.handle, handle, Attribute.ID)
+    flags = {attribute: _flag(session, handle, attribute) for attribute in _JUDGED}
+    public = _public_half(session, handle, name, identifier)
+    return Found(handle=handle, public=public, id=identifier, flags=flags)
+
+
+def findings(found: Found) -> list[str]:
+    """Return what is wrong with a key's attributes, empty for one that we would have made."""
+    wrong: list[str] = []
+    for attribute, must in (_MUST | _MUST_WHERE_GIVEN).items():
+        has = found.flags[attribute]
+        if has is must or (has is None and attribute in _MUST_WHERE_GIVEN):
+            continue
+        shown = "not told" if has is None else str(has).lower()
+        wrong.append(f"CKA_{attribute.name} is {shown} and must be {str(must).lower()}")
+    return wrong
+
+
+def require_sound(found: Found, name: KeyName, token: str) -> None:
+    """Raise Refused for a key that could be read out, or is good for more than signing."""
+    if wrong := findings(found):
+        raise Refused(
+            f"The key {name} on the token {token!r} is refused: {'; '.join(wrong)}. If it was made "
+            "elsewhere and that is known, name it as imported in the configuration.",
+            code="key_attributes",
+        )
+
+
+def generate(session: Session, name: KeyName, kind: KeyKind) -> PublicKey:
+    """Generate a non-extractable, sensitive key pair that only signs; return its public half."""
+    if session.module.find(session.handle, name.template(ObjectClass.PRIVATE_KEY)):
+        raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
+    mechanism = GENERATION[kind]
+    if mechanism not in session.mechanisms:
+        raise Refused(
+            f"The token {session.name!r} cannot generate {kind} keys: "
+            f"it has no CKM_{mechanism.name}.",
+            code="mechanism_not_on_token",
+        )
+    public, private = _templates(name, kind)
+    with session.writable():
+        _, handle = session.module.generate_key_pair(
+            session.handle, MechanismCall(mechanism), public, private
+        )
+        return _public_half(session, handle, name, name.id)
+
+
+def _templates(name: KeyName, kind: KeyKind) -> tuple[Template, Template]:
+    named: dict[Attribute, bool | int | bytes] = {Attribute.TOKEN: True}
+    if name.label is not None:
+        named[Attribute.LABEL] = name.label.encode()
+    if name.id is not None:
+        named[Attribute.ID] = name.id
+    public = named | {Attribute.VERIFY: True}
+    if kind in RSA_BITS:
+        public |= {Attribute.MODULUS_BITS: RSA_BITS[kind], Attribute.PUBLIC_EXPONENT: b"\1\0\1"}
+        public |= {Attribute.ENCRYPT: False, Attribute.WRAP: False}
+    else:
+        public[Attribute.EC_PARAMS] = _CURVE_OIDS.get(kind, _ED25519_PARAMS[1])
+    private = named | {
+        Attribute.PRIVATE: True,
+        Attribute.SENSITIVE: True,
+        Attribute.EXTRACTABLE: False,
+        Attribute.SIGN: True,
+        Attribute.DECRYPT: False,
+        Attribute.UNWRAP: False,
+    }
+    if kind not in RSA_BITS:
+        private[Attribute.DERIVE] = False
+    return public, private
+
+
+def _only(session: Session, name: KeyName, kind: ObjectClass) -> int:
+    handles = session.module.find(session.handle, name.template(kind))
+    shown = kind.name.lower().replace("_", " ")
+    if not handles:
+        raise NotFound(f"The token {session.name!r} holds no {shown} {name}.")
+    if len(handles) > 1:
+        raise Conflict(
+            f"The token {session.name!r} holds {len(handles)} objects that are a {shown} {name}; "
+            "add id= to the key's URI."
+        )
+    return handles[0]
+
+
+def _flag(session: Session, handle: int, attribute: Attribute) -> bool | None:
+    raw = session.module.attribute(session.handle, handle, attribute)
+    return None if not raw else raw != b"\0"
+
+
+def _public_half(
+    session: Session, handle: int, name: KeyName, identifier: bytes | None
+) -> PublicKey:
+    """Read the public half where the token keeps it: in the private object, or beside it."""
+    by_id = KeyName(None, identifier).template(ObjectClass.PUBLIC_KEY) if identifier else None
+    places = [handle]
+    for template in (by_id, name.template(ObjectClass.PUBLIC_KEY)):
+        if template is not None:
+            places.extend(session.module.find(session.handle, template))
+    for place in places:
+        if (public := _read_public(session, place)) is not None:
+            return public
+    raise NotFound(
+        f"The token {session.name!r} does not give the public half of the key {name}; put its "
+        "public key object beside it, with the same CKA_ID."
+    )
+
+
+def _read_public(session: Session, obj: int) -> PublicKey | None:
+    def read(attribute: Attribute) -> bytes | None:
+        return session.module.attribute(session.handle, obj, attribute)
+
+    kind = read(Attribute.KEY_TYPE)
+    key_type = None if kind is None else int.from_bytes(kind, "little")
+    if key_type == KeyType.RSA:
+        modulus, exponent = read(Attribute.MODULUS), read(Attribute.PUBLIC_EXPONENT)
+        if not modulus or not exponent:
+            return None
+        numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus))
+        return numbers.public_key()
+    if key_type in (KeyType.EC, KeyType.EC_EDWARDS):
+        params, point = read(Attribute.EC_PARAMS), read(Attribute.EC_POINT)
+        return _point(params, point) if params and point else None
+    return None
+
+
+def _point(params: bytes, point: bytes) -> PublicKey:
+    """Return the key of a point, bare or wrapped in an OCTET STRING (PKCS#11 2.3.3)."""
+    if params in _ED25519_PARAMS:
+        return ed25519.Ed25519PublicKey.from_public_bytes(point[-32:])
+    for kind, oid in _CURVE_OIDS.items():
+        if params == oid:
+            size = 1 + 2 * ((CURVES[kind].key_size + 7) // 8)
+            if len(point) not in (size, size + 2):
+                break
+            return ec.EllipticCurvePublicKey.from_encoded_point(CURVES[kind], point[-size:])
+    raise Invalid(
+        f"The token gives a point of {len(point)} bytes on a curve of parameters "
+        f"{params.hex()[:60]}; known are P-256, P-384 and Ed25519."
+    )

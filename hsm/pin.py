@@ -1,0 +1,108 @@
+"""PINs: read where the configuration points to, at the moment of a login, and wiped after it.
+
+A PIN is never a `str` or `bytes` of ours for longer than its reading: it lives in a `Pin`, whose
+`repr` shows nothing, and its buffer is overwritten when the login is done.
+"""
+
+import ctypes
+import getpass
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Self
+
+from core.errors import Invalid
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_MOST_BYTES = 256
+
+
+class Pin:
+    """A PIN in a buffer that can be wiped: `with Pin(...) as buffer`; it prints as `Pin(...)`."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(self, raw: bytes) -> None:
+        """Copy `raw` into a buffer of our own; it does not end in a NUL."""
+        self.buffer = (ctypes.c_char * len(raw)).from_buffer_copy(raw)
+
+    def __enter__(self) -> Self:
+        """Lend the PIN for the length of a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wipe the PIN."""
+        ctypes.memset(self.buffer, 0, len(self.buffer))
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "Pin(...)"
+
+
+def read(source: str) -> Pin:
+    """Return the PIN that `source` names: file:PATH, env:NAME, credential:NAME or prompt:.
+
+    Raises Invalid when it is not there, is empty, or lies in a file that others may read.
+    """
+    scheme, _, rest = source.partition(":")
+    raw = _READERS[scheme](rest)
+    if not raw or len(raw) > _MOST_BYTES:
+        raise Invalid(
+            f"The PIN from {source} has {len(raw)} bytes; it must have 1 to {_MOST_BYTES}."
+        )
+    return Pin(raw)
+
+
+def _from_file(name: str) -> bytes:
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_IMODE(mode) & _OTHERS:
+            raise Invalid(
+                f"The PIN file {path} has mode {stat.S_IMODE(mode):04o}, so that others may "
+                f"use it; run chmod 0600 {path} and consider a new PIN."
+            )
+        return path.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise Invalid(f"The PIN file {path} cannot be read: {error.strerror}.") from None
+
+
+def _from_environment(name: str) -> bytes:
+    value = os.environ.get(name)
+    if value is None:
+        raise Invalid(f"The environment variable {name} that holds the PIN is not set.")
+    return value.encode()
+
+
+def _from_credential(name: str) -> bytes:
+    """Read a systemd credential (systemd.exec, LoadCredential=); systemd keeps its mode."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise Invalid(
+            f"The PIN is the systemd credential {name}, but there is no CREDENTIALS_DIRECTORY; "
+            f"add LoadCredential={name}:PATH to the unit."
+        )
+    if "/" in name:
+        raise Invalid(f"The systemd credential {name!r} is no plain name.")
+    try:
+        return (Path(folder) / name).read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise Invalid(f"The systemd credential {name} cannot be read: {error.strerror}.") from None
+
+
+def _from_terminal(_: str) -> bytes:
+    if not sys.stdin.isatty():
+        raise Invalid(
+            "The PIN is to be asked for, but there is no terminal; use another pin-source for a "
+            "process that runs unattended."
+        )
+    return getpass.getpass("PIN of the token: ").encode()
+
+
+_READERS = {
+    "file": _from_file,
+    "env": _from_environment,
+    "credential": _from_credential,
+    "prompt": _from_terminal,
+}
