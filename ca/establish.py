@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import draft, issuers, lint, records
 from ca.csr import PublicKey
@@ -46,7 +47,7 @@ def establish_root(
     der = draft.sign(drafted, key)
     certificate = x509.load_der_x509_certificate(der)
     certificate.verify_directly_issued_by(certificate)
-    recorded = _record(db, clock, name, None, certificate, der, actor)
+    recorded = _record(db, clock, certificate, name=name, parent_id=None, actor=actor)
     return issuers.load(recorded, key, urls)
 
 
@@ -77,9 +78,9 @@ def establish_subordinate(
             not_after=not_after,
         ),
     )
-    der = issued.der or b""
-    certificate = x509.load_der_x509_certificate(der)
-    recorded = _record(db, clock, name, parent.issuer.id, certificate, der, approval.actor)
+    certificate = x509.load_der_x509_certificate(issued.der or b"")
+    parent_id = parent.issuer.id
+    recorded = _record(db, clock, certificate, name=name, parent_id=parent_id, actor=approval.actor)
     return issuers.load(recorded, key, urls)
 
 
@@ -106,13 +107,13 @@ def certify_responder(
     return issue(db, clock, issuer, order)
 
 
-def _record(  # noqa: PLR0917
+def _record(
     db: Database,
     clock: Clock,
+    certificate: x509.Certificate,
+    *,
     name: str,
     parent_id: int | None,
-    certificate: x509.Certificate,
-    der: bytes,
     actor: str,
 ) -> Issuer:
     with db.begin() as tx:
@@ -120,7 +121,7 @@ def _record(  # noqa: PLR0917
             tx,
             name=name,
             parent_id=parent_id,
-            der=der,
+            der=certificate.public_bytes(Encoding.DER),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
         )

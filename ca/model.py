@@ -119,6 +119,11 @@ class Certificate:
     created_at: datetime
     standing: Standing
 
+    @property
+    def revoked(self) -> bool:
+        """Whether it is revoked, which is final."""
+        return self.standing.status is Status.REVOKED
+
     def expired(self, now: datetime) -> bool:
         """Whether `now` lies after the last second of validity (notAfter is inclusive)."""
         return now > self.not_after

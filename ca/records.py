@@ -164,6 +164,16 @@ def by_id(tx: Tx, certificate_id: int) -> Certificate:
     return found
 
 
+def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
+    """Return the certificates in these rows, in the order of the rows."""
+    wanted = list(certificate_ids)
+    found: list[Certificate] = []
+    for start in range(0, len(wanted), _BATCH):
+        query = _certificates().where(certificate.c.id.in_(wanted[start : start + _BATCH]))
+        found.extend(_with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all()))
+    return found
+
+
 def lock(tx: Tx, certificate_id: int) -> Certificate:
     """Return the certificate with its row locked until the transaction ends."""
     query = select(certificate.c.id).where(certificate.c.id == certificate_id).with_for_update()

@@ -1,1 +1,144 @@
-"""The registration authority's tables; imported by `records` alone."""
+"""The registration authority's tables; imported by `records` alone.
+
+Personal data stands only in `subscriber.personal`, encrypted (policy.vault); the marks beside it
+are keyed hashes, good for finding equals and for nothing else.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+
+from core.database import Identity, UtcDateTime, metadata
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("tax_code", String(20)),
+    Column("organisation", String(400)),
+    Column("short_name", String(400)),
+    Column("province", String(128), nullable=False),
+    Column("reseller", String(60)),
+    Column("personal", LargeBinary, nullable=False),
+    Column("phone_mark", LargeBinary(32)),
+    Column("representative_mark", LargeBinary(32)),
+    Column("registered_at", UtcDateTime, nullable=False),
+    CheckConstraint("kind IN ('organisation', 'individual', 'staff')", name="kind"),
+    Index("ix_subscriber_tax_code", "tax_code"),
+    Index("ix_subscriber_representative_mark", "representative_mark"),
+)
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("rulebook", String(60), nullable=False),
+    Column("stage", String(20), nullable=False),
+    Column("author", String(120), nullable=False),
+    Column("approver", String(120)),
+    Column("hold_at", UtcDateTime, nullable=False),
+    Column("revoke_at", UtcDateTime, nullable=False),
+    Column("announced_at", UtcDateTime),
+    Column("most_holds", Integer),
+    Column("most_revocations", Integer),
+)
+
+campaign_member = Table(
+    "campaign_member",
+    metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("certificate_id", ForeignKey("certificate.id"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("warned_at", UtcDateTime),
+    Index("ix_campaign_member_subscriber_id", "subscriber_id"),
+)
+"""The certificates in a campaign's scope, and when their subscribers were told."""
+
+remedy_case = Table(
+    "remedy_case",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("state", String(30), nullable=False),
+    Column("assisted", Boolean, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("payment_requested_at", UtcDateTime),
+    Column("paid_at", UtcDateTime),
+    Column("token", String(60)),
+    Column("certificate_id", ForeignKey("certificate.id")),
+    Column("token_received_at", UtcDateTime),
+    Column("due_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Index("ix_remedy_case_subscriber_id", "subscriber_id"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("serial", String(60), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("state", String(30), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("case_id", ForeignKey("remedy_case.id")),
+    Column("kind", String(60), nullable=False),
+    Column("form", String(60), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("judged_at", UtcDateTime),
+    Column("reason", String(400), nullable=False),
+    Column("expires_on", Date),
+    CheckConstraint(
+        "verdict IN ('pending', 'accepted', 'rejected', 'contested', 'forged')", name="verdict"
+    ),
+    Index("ix_document_subscriber_id_case_id", "subscriber_id", "case_id"),
+)
+"""A document belongs to the original dossier (no case) or to one remedy case, for ever."""
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("serial", String(40)),
+    Column("outcome", String(20), nullable=False),
+    Column("clause", String(120), nullable=False),
+    Column("because", Text, nullable=False),
+    Column("rulebook", String(60), nullable=False),
+    Column("record", Text, nullable=False),
+    CheckConstraint("outcome IN ('decision', 'refusal')", name="outcome"),
+    Index("ix_decision_subscriber_id", "subscriber_id"),
+)
+"""Every decision with its facts as JSON, so that it can be made again; never changed or removed."""
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("template", String(40), nullable=False),
+    Column("values", Text, nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("written_at", UtcDateTime),
+    Index("ix_notice_subscriber_id", "subscriber_id"),
+)
+"""The outbox: what subscribers are to be told; the text is rendered when it is written."""

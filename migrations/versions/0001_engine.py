@@ -55,9 +55,11 @@ _GUARDS = [
         "certificate_revoked_is_final",
         "certificate",
         "UPDATE",
-        ("OLD.status = 'revoked' AND (NEW.status <> OLD.status OR NEW.reason <> OLD.reason"
-        " OR NEW.since <> OLD.since OR COALESCE(NEW.invalidity_date, NEW.since)"
-        " <> COALESCE(OLD.invalidity_date, OLD.since))"),
+        (
+            "OLD.status = 'revoked' AND (NEW.status <> OLD.status OR NEW.reason <> OLD.reason"
+            " OR NEW.since <> OLD.since OR COALESCE(NEW.invalidity_date, NEW.since)"
+            " <> COALESCE(OLD.invalidity_date, OLD.since))"
+        ),
         "The certificate is revoked, and revoked is final.",
     ),
     (
@@ -71,9 +73,11 @@ _GUARDS = [
         "certificate_identity_is_final",
         "certificate",
         "UPDATE",
-        ("NEW.issuer_id <> OLD.issuer_id OR NEW.serial <> OLD.serial OR NEW.tbs <> OLD.tbs"
-        " OR NEW.subscriber <> OLD.subscriber OR NEW.decision <> OLD.decision"
-        " OR (OLD.der IS NOT NULL AND NEW.der <> OLD.der)"),
+        (
+            "NEW.issuer_id <> OLD.issuer_id OR NEW.serial <> OLD.serial OR NEW.tbs <> OLD.tbs"
+            " OR NEW.subscriber <> OLD.subscriber OR NEW.decision <> OLD.decision"
+            " OR (OLD.der IS NOT NULL AND NEW.der <> OLD.der)"
+        ),
         "An issued certificate never changes.",
     ),
 ]

@@ -1,0 +1,105 @@
+"""The instance's configuration: one TOML file in its home folder, checked when it is read.
+
+A configuration holds no secret: keys are named by PKCS#11 URIs (RFC 7512), whose pin-source says
+where the PIN is read from. Unknown keys are refused.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import Invalid, NotFound
+
+FILE = "antin.toml"
+
+Address = Annotated[str, Field(pattern=r"^[0-9a-zA-Z.\-\[\]:]+:[0-9]{1,5}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(_Table):
+    """Where the database is; a relative sqlite path lies in the home folder."""
+
+    url: str
+
+
+class Keys(_Table):
+    """The PKCS#11 URIs of the key of each role; several URIs are copies on several tokens."""
+
+    root: tuple[str, ...] = ()
+    issuing: tuple[str, ...]
+    ocsp: tuple[str, ...]
+    vault: tuple[str, ...]
+
+
+class Softhsm(_Table):
+    """The folder of the embedded SoftHSM, relative to home; leave the table out for a real HSM."""
+
+    folder: str
+
+
+class Listen(_Table):
+    """The addresses (host:port) that the processes listen on."""
+
+    responder: Address = "127.0.0.1:8080"
+    portal: Address = "127.0.0.1:8081"
+    internal: Address = "127.0.0.1:8082"
+
+
+class Urls(_Table):
+    """The base address that the world uses for status, written into certificates; plain http."""
+
+    responder: Annotated[str, Field(pattern=r"^http://[^/?#]+(/[^/?#]+)*$")]
+
+
+class Crl(_Table):
+    """How long a CRL is valid and how often a new one is made, in hours."""
+
+    valid_hours: Annotated[int, Field(ge=1, le=240)] = 48
+    every_hours: Annotated[int, Field(ge=1, le=24)] = 12
+
+
+class Ocsp(_Table):
+    """How long an answer is valid, in hours (8 to 240), and the responder certificate, in days."""
+
+    valid_hours: Annotated[int, Field(ge=8, le=240)] = 24
+    certificate_days: Annotated[int, Field(ge=2, le=365)] = 30
+
+
+class Config(_Table):
+    """Everything that an instance is told."""
+
+    database: Database
+    keys: Keys
+    softhsm: Softhsm | None = None
+    urls: Urls
+    issuer: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")] = "issuing"
+    listen: Listen = Listen()
+    crl: Crl = Crl()
+    ocsp: Ocsp = Ocsp()
+
+
+def read(home: Path) -> Config:
+    """Read the configuration in `home`; raises NotFound or Invalid with a sentence."""
+    path = home / FILE
+    if not path.exists():
+        raise NotFound(
+            f"There is no instance in {home}: {path} is missing. Run `antin init` first."
+        )
+    return parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse(text: str, where: str) -> Config:
+    """Check configuration text; `where` names it in sentences; raises Invalid."""
+    try:
+        return Config(**tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"The configuration {where} is not TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise Invalid(f"The configuration {where} is refused at {key}: {first['msg']}.") from None

@@ -1,0 +1,128 @@
+"""Decisions are stored with their facts, then carried out, in one commit.
+
+The stored decision's id is the engine's `Approval`: the engine acts on nothing else. A refusal is
+stored in the same way, so that the whole history can be replayed.
+"""
+
+import json
+import uuid
+
+from ca import lifecycle
+from ca.model import Act, Approval, Certificate, HoldSource
+from core import audit, serials
+from core.database import Tx
+from core.reasons import Reason
+from policy.model import Action, Decision, Refusal
+from policy.records import decisions, outbox
+
+TOLD = frozenset({Action.HOLD, Action.LIFT, Action.REVOKE, Action.ACTIVATE, Action.FORFEIT,
+                  Action.REMIND, Action.CLOSE_UNPAID})  # fmt: skip
+"""The actions of which the subscriber is told at once (Decree 130/2018 Điều 28(2), 29(2))."""
+
+
+def record(tx: Tx, ruling: Decision | Refusal, actor: str) -> str:
+    """Store a decision or refusal with its facts; return its id."""
+    key = uuid.uuid4().hex
+    made = isinstance(ruling, Decision)
+    facts = ruling.facts
+    serial = facts.certificate.serial if facts.certificate else None
+    decisions.add_decision(
+        tx,
+        {
+            "id": key,
+            "at": ruling.at,
+            "actor": actor,
+            "subscriber_id": facts.subscriber,
+            "serial": serial,
+            "outcome": "decision" if made else "refusal",
+            "clause": clause(ruling) if isinstance(ruling, Decision) else ruling.clause,
+            "because": ruling.because if isinstance(ruling, Decision) else ruling.sentence,
+            "rulebook": ruling.rulebook,
+            "record": audit.canonical(ruling.to_json()),
+        },
+    )
+    audit.append(
+        tx,
+        at=ruling.at,
+        actor=actor,
+        act=f"decision.{ruling.action if isinstance(ruling, Decision) else 'refuse'}",
+        subject=f"subscriber:{facts.subscriber}",
+        decision=key,
+        serial=serial,
+    )
+    return key
+
+
+def approval(key: str, decision: Decision, act: Act, actor: str) -> Approval:
+    """Return the approval that a stored decision gives to the engine."""
+    certificate = decision.facts.certificate
+    return Approval(
+        decision=key,
+        act=act,
+        subscriber=decision.facts.subscriber,
+        serial=serials.parse(certificate.serial) if certificate else None,
+        actor=actor,
+        clause=clause(decision),
+        because=decision.because,
+        rulebook=decision.rulebook,
+        at=decision.at,
+    )
+
+
+def clause(decision: Decision) -> str:
+    """Return the legal ground, with the condition of the contract that it rests on."""
+    parts = [decision.clause, decision.contract_clause]
+    return "; ".join(part for part in parts if part)
+
+
+def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
+    """Store `decision`, do its act in the engine, tell the subscriber; all in the caller's commit.
+
+    Returns the certificate after the act, or None for an action that touches no certificate. What
+    belongs to remedy cases beside it (case, token) is done by `remedy`.
+    """
+    key = record(tx, decision, actor)
+    if decision.action in TOLD:
+        _tell(tx, decision)
+    now = decision.at
+    match decision.action:
+        case Action.HOLD:
+            return lifecycle.suspend(
+                tx,
+                approval(key, decision, Act.SUSPEND, actor),
+                _source(decision),
+                now,
+                ends_at=decision.ends_at,
+            )
+        case Action.LIFT | Action.ACTIVATE:
+            allowed = approval(key, decision, Act.RESTORE, actor)
+            return lifecycle.restore(tx, allowed, _source(decision), now)
+        case Action.REVOKE | Action.FORFEIT:
+            return lifecycle.revoke(
+                tx,
+                approval(key, decision, Act.REVOKE, actor),
+                decision.reason or Reason.UNSPECIFIED,
+                now,
+                invalidity_date=decision.invalidity_date,
+            )
+        case _:
+            return None
+
+
+def _source(decision: Decision) -> HoldSource:
+    if decision.source is None:
+        raise ValueError(f"The decision to {decision.action} names no hold source.")
+    return decision.source
+
+
+def _tell(tx: Tx, decision: Decision) -> None:
+    certificate = decision.facts.certificate
+    values = {
+        "serial": certificate.serial if certificate else "",
+        "at": decision.at.isoformat(),
+        "clause": clause(decision),
+        "lacks": list(decision.lacks),
+        "because": decision.because,
+    }
+    text = json.dumps(values, ensure_ascii=False)
+    outbox.add_notice(tx, decision.facts.subscriber, decision.action, text, decision.at)

@@ -1,0 +1,138 @@
+"""Facts as the database has them now: what the rules look at, for one certificate or for many."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ca import records as engine
+from ca.model import Certificate, HoldSource, Status
+from core import serials
+from core.database import Tx
+from core.errors import NotFound
+from policy.model import CampaignFacts, CampaignStage, CaseFacts, CertificateFacts, Facts, Request
+from policy.records import campaigns, cases, documents, outbox, subscribers
+from policy.records.campaigns import Campaign, Member
+from policy.records.cases import Case
+
+
+def of_certificate(tx: Tx, certificate: Certificate, *, request: Request | None = None) -> Facts:
+    """Return the facts of one certificate; `request` is what somebody asks for."""
+    return of_certificates(tx, [certificate], request=request)[0]
+
+
+def of_certificates(
+    tx: Tx, certificates: Sequence[Certificate], *, request: Request | None = None
+) -> list[Facts]:
+    """Return the facts of these certificates, in their order, with few queries."""
+    names = list(dict.fromkeys(each.subscriber for each in certificates))
+    kinds = subscribers.kinds_of(tx, names)
+    papers = documents.documents_of(tx, names)
+    by_certificate = {
+        case.certificate_id: case
+        for of_one in cases.cases_of(tx, names).values()
+        for case in of_one
+        if case.certificate_id is not None
+    }
+    member_of = campaigns.memberships(tx, [each.id for each in certificates])
+    known = {each.id: each for each in campaigns.campaigns(tx)}
+    told = outbox.last_told(tx, names)
+    found = []
+    for each in certificates:
+        if each.subscriber not in kinds:
+            raise NotFound(f"The register has no subscriber {each.subscriber!r}.")
+        case = by_certificate.get(each.id)
+        member = member_of.get(each.id)
+        found.append(
+            Facts(
+                subscriber=each.subscriber,
+                kind=kinds[each.subscriber],
+                documents=papers.get((each.subscriber, case.id if case else None), ()),
+                certificate=_certificate(each),
+                campaign=_campaign(known, member),
+                case=_case(case) if case else None,
+                request=request,
+                warned_at=member.warned_at if member else None,
+                reminded_at=told.get(each.subscriber),
+            )
+        )
+    return found
+
+
+def of_wanted(tx: Tx, subscriber: str, *, case: Case | None = None) -> Facts:
+    """Return the facts for a certificate that does not exist yet, in a remedy case or outside."""
+    kind = subscribers.kinds_of(tx, [subscriber]).get(subscriber)
+    if kind is None:
+        raise NotFound(f"The register has no subscriber {subscriber!r}.")
+    papers = documents.documents_of(tx, [subscriber])
+    return Facts(
+        subscriber=subscriber,
+        kind=kind,
+        documents=papers.get((subscriber, case.id if case else None), ()),
+        case=_case(case) if case else None,
+    )
+
+
+def lock(tx: Tx, certificate_ids: Iterable[int]) -> list[tuple[Certificate, Facts]]:
+    """Lock these certificates and return them with their facts, as they stand now."""
+    locked = [engine.lock(tx, each) for each in certificate_ids]
+    return list(zip(locked, of_certificates(tx, locked), strict=True))
+
+
+def of_campaign(
+    campaign: Campaign, stage: CampaignStage, announced_at: datetime | None
+) -> CampaignFacts:
+    """Return a campaign's facts as they are, or would be, at `stage`."""
+    return CampaignFacts(
+        id=campaign.id,
+        stage=stage,
+        announced_at=announced_at,
+        hold_at=campaign.hold_at,
+        revoke_at=campaign.revoke_at,
+    )
+
+
+def as_held(known: Facts, at: datetime) -> Facts:
+    """Return the facts as they will be when a dossier hold is placed at `at`."""
+    if known.certificate is None:
+        return known
+    held = replace(
+        known.certificate,
+        status=Status.HOLD,
+        holds=(*known.certificate.holds, HoldSource.DOSSIER),
+        dossier_held_at=at,
+    )
+    return replace(known, certificate=held)
+
+
+def _certificate(certificate: Certificate) -> CertificateFacts:
+    holds = certificate.standing.holds
+    dossier = [each.placed_at for each in holds if each.source is HoldSource.DOSSIER]
+    return CertificateFacts(
+        serial=serials.to_hex(certificate.serial),
+        status=certificate.standing.status,
+        holds=tuple(each.source for each in holds),
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        dossier_held_at=dossier[0] if dossier else None,
+        hold_ends=tuple((each.source, each.ends_at) for each in holds if each.ends_at),
+    )
+
+
+def _campaign(known: dict[str, Campaign], member: Member | None) -> CampaignFacts | None:
+    if member is None:
+        return None
+    campaign = known[member.campaign_id]
+    return of_campaign(campaign, campaign.stage, campaign.announced_at)
+
+
+def _case(case: Case) -> CaseFacts:
+    return CaseFacts(
+        id=case.id,
+        state=case.state,
+        token=case.token or "",
+        opened_at=case.opened_at,
+        payment_requested_at=case.payment_requested_at,
+        paid_at=case.paid_at,
+        token_received_at=case.token_received_at,
+        due_at=case.due_at,
+    )

@@ -1,0 +1,67 @@
+"""Documents arrive and are judged; a dossier that becomes complete restores in the same commit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ca import records as engine
+from core import audit
+from core.database import Tx
+from policy import decisions, facts, remedy, rules
+from policy.model import Action, Decision, Document, Verdict
+from policy.office import Office
+from policy.records import cases, documents
+from policy.rulebook import Rulebook
+
+
+def receive(office: Office, subscriber_id: str, papers: Sequence[Document]) -> list[int]:
+    """Record papers that came together; they belong to the subscriber's newest case, if any.
+
+    Returns their numbers. What the dossier now demands (above all restoration) is done in the same
+    commit.
+    """
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        own = cases.cases_of(tx, [subscriber_id]).get(subscriber_id, [])
+        case_id = own[-1].id if own else None
+        numbers = []
+        for each in papers:
+            judged = None if each.verdict is Verdict.PENDING else now
+            number = documents.add_document(tx, subscriber_id, case_id, each, judged)
+            _audit(tx, office, "document.receive", now, owner=subscriber_id, document=number)
+            numbers.append(number)
+        _act(office, tx, subscriber_id, now)
+        return numbers
+
+
+def judge(office: Office, document_id: int, verdict: Verdict, reason: str = "") -> str:
+    """Write an officer's verdict on a document and do what the dossier now demands.
+
+    Returns the subscriber's id; raises NotFound.
+    """
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        owner = documents.set_verdict(tx, document_id, verdict, reason, now)
+        _audit(tx, office, "document.judge", now, owner=owner, document=document_id)
+        _act(office, tx, owner, now)
+        return owner
+
+
+def _act(office: Office, tx: Tx, subscriber_id: str, now: datetime) -> None:
+    issued = [each.id for each in engine.of_subscriber(tx, subscriber_id) if each.der]
+    for _, known in facts.lock(tx, issued):
+        rulebook = office.rulebook(now)
+        decision = rules.decide(known, rulebook, now)
+        if _at_once(decision, rulebook):
+            decisions.carry_out(tx, decision, office.actor)
+            remedy.follow(tx, decision)
+
+
+def _at_once(decision: Decision, rulebook: Rulebook) -> bool:
+    """Whether the paper itself demands the act; what a date demands is left to the sweep."""
+    suspicion = (rulebook.campaign.contested_ground, rulebook.campaign.forged_ground)
+    return decision.action in (Action.LIFT, Action.ACTIVATE) or decision.ground in suspicion
+
+
+def _audit(tx: Tx, office: Office, act: str, now: datetime, *, owner: str, document: int) -> None:
+    subject = f"subscriber:{owner}"
+    audit.append(tx, at=now, actor=office.actor, act=act, subject=subject, document=document)

@@ -1,0 +1,1 @@
+"""The registration authority's queries, by what they are about; none commits."""

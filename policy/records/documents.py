@@ -1,0 +1,82 @@
+"""Dossiers in the database: a transaction in, values out; never commits."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from core.database import Tx
+from core.errors import NotFound
+from policy.model import Document, Verdict
+from policy.records.batches import batches
+from policy.tables import document
+
+
+def add_document(
+    tx: Tx, subscriber_id: str, case_id: str | None, new: Document, judged_at: datetime | None
+) -> int:
+    """Add a document to a subscriber's original dossier or to a case's; return its number."""
+    key = tx.execute(
+        insert(document).values(
+            subscriber_id=subscriber_id,
+            case_id=case_id,
+            kind=new.kind,
+            form=new.form,
+            verdict=new.verdict,
+            received_at=new.received_at,
+            judged_at=judged_at,
+            reason=new.reason,
+            expires_on=new.expires_on,
+        )
+    ).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def set_verdict(tx: Tx, document_id: int, verdict: Verdict, reason: str, at: datetime) -> str:
+    """Write an officer's verdict on a document; return its subscriber's id; raises NotFound."""
+    row = tx.execute(
+        select(document.c.subscriber_id).where(document.c.id == document_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no document number {document_id}.")
+    tx.execute(
+        update(document)
+        .where(document.c.id == document_id)
+        .values(verdict=verdict, reason=reason, judged_at=at)
+    )
+    owner: str = row.subscriber_id
+    return owner
+
+
+def documents_of(
+    tx: Tx, subscribers: Iterable[str]
+) -> dict[tuple[str, str | None], tuple[Document, ...]]:
+    """Return the documents of these subscribers by (subscriber, case), the original under None."""
+    found: dict[tuple[str, str | None], list[Document]] = {}
+    for names in batches(subscribers):
+        query = select(document).where(document.c.subscriber_id.in_(names)).order_by(document.c.id)
+        for row in tx.execute(query):
+            key = (row.subscriber_id, row.case_id)
+            found.setdefault(key, []).append(_document(row))
+    return {key: tuple(documents) for key, documents in found.items()}
+
+
+def numbered_documents(tx: Tx, subscriber_id: str) -> list[tuple[int, str | None, Document]]:
+    """Return one subscriber's documents as (number, case, document), in the order of arrival."""
+    query = select(document).where(document.c.subscriber_id == subscriber_id)
+    return [
+        (row.id, row.case_id, _document(row))
+        for row in tx.execute(query.order_by(document.c.received_at, document.c.id))
+    ]
+
+
+def _document(row: Row[*tuple[Any, ...]]) -> Document:
+    return Document(
+        kind=row.kind,
+        form=row.form,
+        verdict=Verdict(row.verdict),
+        received_at=row.received_at,
+        reason=row.reason,
+        expires_on=row.expires_on,
+    )

@@ -1,0 +1,92 @@
+"""The register in the database: a transaction in, values out; never commits."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from core.database import Tx
+from core.errors import Conflict, NotFound
+from policy.model import SubscriberKind
+from policy.records.batches import batches
+from policy.register import Personal, Subscriber
+from policy.tables import subscriber
+from policy.vault import Vault
+
+
+def add_subscriber(tx: Tx, vault: Vault, new: Subscriber) -> None:
+    """Enter a subscriber in the register; raises Conflict when the id is taken."""
+    try:
+        tx.execute(
+            insert(subscriber).values(
+                id=new.id,
+                kind=new.kind,
+                tax_code=new.tax_code or None,
+                organisation=new.organisation or None,
+                short_name=new.short_name or None,
+                province=new.province,
+                reseller=new.reseller or None,
+                personal=vault.seal(new.id, asdict(new.personal)),
+                phone_mark=_mark(vault, new.personal.phone),
+                representative_mark=representative_mark(vault, new.personal),
+                registered_at=new.registered_at,
+            )
+        )
+    except IntegrityError as error:
+        raise Conflict(f"The subscriber {new.id!r} is in the register already.") from error
+
+
+def subscriber_of(tx: Tx, vault: Vault, subscriber_id: str) -> Subscriber:
+    """Return one subscriber with their personal data; raises NotFound."""
+    row = tx.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
+    return Subscriber(
+        id=row.id,
+        kind=SubscriberKind(row.kind),
+        tax_code=row.tax_code or "",
+        organisation=row.organisation or "",
+        short_name=row.short_name or "",
+        province=row.province,
+        reseller=row.reseller or "",
+        personal=Personal(**vault.open(row.id, row.personal)),
+        registered_at=row.registered_at,
+    )
+
+
+def kinds_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, SubscriberKind]:
+    """Return the kind of each named subscriber that the register has."""
+    found: dict[str, SubscriberKind] = {}
+    for names in batches(subscribers):
+        query = select(subscriber.c.id, subscriber.c.kind).where(subscriber.c.id.in_(names))
+        found.update({row.id: SubscriberKind(row.kind) for row in tx.execute(query)})
+    return found
+
+
+def subscriber_ids(tx: Tx) -> list[str]:
+    """Return the ids of all subscribers, sorted."""
+    return list(tx.execute(select(subscriber.c.id).order_by(subscriber.c.id)).scalars())
+
+
+def ids_by_tax_code(tx: Tx, tax_code: str) -> list[str]:
+    """Return the ids of the subscribers with this tax code, sorted."""
+    query = select(subscriber.c.id).where(subscriber.c.tax_code == tax_code)
+    return list(tx.execute(query.order_by(subscriber.c.id)).scalars())
+
+
+def companies_of_representative(tx: Tx, mark: bytes) -> int:
+    """Return for how many subscribers the person behind `mark` is the representative."""
+    query = select(func.count()).where(subscriber.c.representative_mark == mark)
+    return tx.execute(query).scalar_one()
+
+
+def representative_mark(vault: Vault, personal: Personal) -> bytes | None:
+    """Return the mark of the person who represents: name and document number together."""
+    if not personal.representative:
+        return None
+    return vault.mark(f"{personal.representative}|{personal.id_type}|{personal.id_number}")
+
+
+def _mark(vault: Vault, text: str) -> bytes | None:
+    return vault.mark(text) if text else None

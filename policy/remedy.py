@@ -1,0 +1,241 @@
+"""Remedy cases: the road back that the notice offers, step by step, each step one commit.
+
+Opened by photos, verified by video call, paid, a new certificate on hold in a token that is sent
+inactive; the clock starts when the customer has the token. The full dossier in time activates it;
+otherwise the certificate is revoked and the token locked for ever: two audited acts, revoke first.
+"""
+
+from datetime import datetime
+
+from cryptography import x509
+
+from ca import csr
+from ca import records as engine
+from ca.model import Certificate, HoldSource
+from core import audit
+from core.database import Tx
+from core.errors import Conflict
+from policy import decisions, facts, rules
+from policy import tokens as token_states
+from policy.cases import FINAL, CaseEvent, advance
+from policy.enrol import Desk, enrol
+from policy.model import Action, CaseState, Decision
+from policy.office import Office
+from policy.records import cases, subscribers
+from policy.records.cases import Case
+from policy.tokens import TokenEvent, TokenState
+
+
+def open_case(office: Office, subscriber_id: str) -> Case:
+    """Open a case for a subscriber who uploaded photos; raises Conflict when one is open.
+
+    A representative of several companies leaves the self-service path: an officer takes it up.
+    """
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        subscriber = subscribers.subscriber_of(tx, office.vault, subscriber_id)
+        earlier = cases.cases_of(tx, [subscriber_id]).get(subscriber_id, [])
+        if any(each.closed_at is None for each in earlier):
+            raise Conflict(f"The case {earlier[-1].id!r} of {subscriber_id!r} is still open.")
+        mark = subscribers.representative_mark(office.vault, subscriber.personal)
+        several = mark is not None and subscribers.companies_of_representative(tx, mark) > 1
+        state = advance(CaseState.OPENED, CaseEvent.PHOTOS_UPLOADED)
+        new = Case(
+            id=f"{subscriber_id}-{len(earlier) + 1}",
+            subscriber_id=subscriber_id,
+            state=advance(state, CaseEvent.SEVERAL_COMPANIES) if several else state,
+            assisted=several,
+            opened_at=now,
+            payment_requested_at=None,
+            paid_at=None,
+            token=None,
+            certificate_id=None,
+            token_received_at=None,
+            due_at=None,
+            closed_at=None,
+        )
+        cases.add_case(tx, new)
+        _audit(office, tx, now, new, CaseEvent.PHOTOS_UPLOADED, new.state)
+        return new
+
+
+def step(office: Office, case_id: str, event: CaseEvent) -> Case:
+    """Take a case one step further; raises Refused when the event does not fit its state.
+
+    For the steps that change nothing but the case: video call, payment, courier. An officer who
+    verifies a person of several companies thereby takes the case up.
+    """
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        case = cases.case_named(tx, case_id, lock=True)
+        state = case.state
+        if state is CaseState.MULTI_COMPANY and event is CaseEvent.VIDEO_VERIFIED:
+            state = advance(state, CaseEvent.TAKEN_UP)
+        state = advance(state, event)
+        changes: dict[str, object] = {"state": state}
+        if event is CaseEvent.PAYMENT_REQUESTED:
+            changes["payment_requested_at"] = now
+        if event is CaseEvent.PAYMENT_RECEIVED:
+            changes["paid_at"] = now
+        cases.update_case(tx, case_id, **changes)
+        _audit(office, tx, now, case, event, state)
+        return cases.case_named(tx, case_id)
+
+
+def ship(desk: Desk, case_id: str, token: str, request: bytes) -> Certificate:
+    """Issue the case's certificate on hold for the key in `token`, and send the token inactive.
+
+    A crash in between is made good by calling it again with the same request.
+    """
+    office = desk.office
+    with office.db.read() as tx:
+        case = cases.case_named(tx, case_id)
+        issued = _issued_before(tx, case, request)
+    advance(case.state, CaseEvent.TOKEN_SHIPPED)
+    if issued is None:
+        issued = enrol(desk, case.subscriber_id, request, years=1, case=case)
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        case = cases.case_named(tx, case_id, lock=True)
+        state = advance(case.state, CaseEvent.TOKEN_SHIPPED)
+        cases.update_case(tx, case_id, state=state, token=token, certificate_id=issued.id)
+        _move_token(tx, token, case.subscriber_id, now, TokenEvent.PERSONALISE, TokenEvent.SHIP)
+        _audit(office, tx, now, case, CaseEvent.TOKEN_SHIPPED, state)
+    return issued
+
+
+def deliver(office: Office, case_id: str) -> Case:
+    """The customer has the token: the clock starts; papers that came before count at once."""
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        case = cases.case_named(tx, case_id, lock=True)
+        state = advance(case.state, CaseEvent.TOKEN_RECEIVED)
+        due_at = office.rulebook(now).dossier_due(now)
+        cases.update_case(tx, case_id, state=state, token_received_at=now, due_at=due_at)
+        _move_token(tx, case.token or "", case.subscriber_id, now, TokenEvent.DELIVER)
+        _audit(office, tx, now, case, CaseEvent.TOKEN_RECEIVED, state)
+        _settle(office, tx, case_id, now)
+        return cases.case_named(tx, case_id)
+
+
+def settle_due(office: Office) -> list[str]:
+    """Do what the clocks demand of every open case; return the ids of the cases that changed."""
+    now = office.clock.now()
+    with office.db.read() as tx:
+        waiting = [each.id for each in cases.open_cases(tx)]
+    changed = []
+    for case_id in waiting:
+        with office.db.begin() as tx:
+            if _settle(office, tx, case_id, now):
+                changed.append(case_id)
+    return changed
+
+
+def next_due(office: Office, tx: Tx) -> list[datetime]:
+    """Return the instants, sorted, at which a clock of an open case runs out."""
+    found = []
+    for case in cases.open_cases(tx):
+        if case.state is CaseState.PAYMENT_REQUESTED and case.payment_requested_at is not None:
+            rulebook = office.rulebook(case.payment_requested_at)
+            found.append(rulebook.payment_due(case.payment_requested_at))
+        elif case.state in (CaseState.TOKEN_RECEIVED, CaseState.DOSSIER_RECEIVED) and case.due_at:
+            found.append(case.due_at)
+    return sorted(found)
+
+
+def confirm_lock(office: Office, token: str) -> None:
+    """The token reported that it is locked: it stays so for ever, and its case is over."""
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        case = cases.case_of_token(tx, token)
+        _move_token(
+            tx, token, case.subscriber_id, now, TokenEvent.CONFIRM_LOCK, TokenEvent.LOCK_FOR_EVER
+        )
+        if case.state is CaseState.DEADLINE_MISSED:
+            state = advance(case.state, CaseEvent.FORFEITED)
+            cases.update_case(tx, case.id, state=state, closed_at=now)
+            _audit(office, tx, now, case, CaseEvent.FORFEITED, state)
+
+
+def tokens_to_lock(tx: Tx) -> list[str]:
+    """Return the serials of the tokens whose lock was ordered and not confirmed yet."""
+    states = cases.token_states(tx)
+    return sorted(each for each, state in states.items() if state is TokenState.LOCK_PENDING)
+
+
+def follow(tx: Tx, decision: Decision) -> None:
+    """Bring case and token to where a decision on the case's certificate leaves them."""
+    if decision.facts.case is None:
+        return
+    case = cases.case_named(tx, decision.facts.case.id, lock=True)
+    owner, token, now = case.subscriber_id, case.token or "", decision.at
+    if decision.action is Action.ACTIVATE:
+        state = case.state
+        if state is CaseState.TOKEN_RECEIVED:
+            state = advance(state, CaseEvent.DOSSIER_RECEIVED)
+        state = advance(state, CaseEvent.ACTIVATED)
+        cases.update_case(tx, case.id, state=state, closed_at=now)
+        _move_token(tx, token, owner, now, TokenEvent.ACTIVATE)
+    elif decision.action is Action.FORFEIT:
+        forged = decision.ground != "" and decision.invalidity_date is not None
+        event = CaseEvent.CERTIFICATE_REVOKED if forged else CaseEvent.DEADLINE_MISSED
+        state = advance(case.state, event)
+        closed_at = now if state in FINAL else None
+        cases.update_case(tx, case.id, state=state, closed_at=closed_at)
+        _move_token(tx, token, owner, now, TokenEvent.ORDER_LOCK)
+
+
+def _settle(office: Office, tx: Tx, case_id: str, now: datetime) -> bool:
+    """Decide one open case anew and do what is due; return whether anything was."""
+    case = cases.case_named(tx, case_id, lock=True)
+    if case.closed_at is not None:
+        return False
+    if case.certificate_id is None:
+        known = facts.of_wanted(tx, case.subscriber_id, case=case)
+    else:
+        ((_, known),) = facts.lock(tx, [case.certificate_id])
+    decision = rules.decide(known, office.rulebook(now), now)
+    if decision.action is Action.CLOSE_UNPAID:
+        decisions.carry_out(tx, decision, office.actor)
+        state = advance(case.state, CaseEvent.PAYMENT_MISSED)
+        cases.update_case(tx, case.id, state=state, closed_at=now)
+        _audit(office, tx, now, case, CaseEvent.PAYMENT_MISSED, state)
+    elif decision.action in (Action.ACTIVATE, Action.FORFEIT):
+        decisions.carry_out(tx, decision, office.actor)
+        follow(tx, decision)
+    else:
+        return False
+    return True
+
+
+def _issued_before(tx: Tx, case: Case, request: bytes) -> Certificate | None:
+    """Return the case's certificate that was issued for this key before a crash, if any."""
+    wanted = csr.load(request).spki_sha256
+    for each in engine.of_subscriber(tx, case.subscriber_id):
+        if each.der is None or HoldSource.NOT_ACTIVATED not in each.standing.sources:
+            continue
+        key = x509.load_der_x509_certificate(each.der).public_key()
+        if isinstance(key, csr.PublicKey) and csr.spki_sha256(key) == wanted:
+            return each
+    return None
+
+
+def _move_token(tx: Tx, token: str, owner: str, now: datetime, *events: TokenEvent) -> None:
+    state = cases.token_states(tx, [token]).get(token, TokenState.STOCK)
+    for event in events:
+        state = token_states.advance(state, event)
+    cases.put_token(tx, token, owner, state, now)
+
+
+def _audit(
+    office: Office, tx: Tx, now: datetime, case: Case, event: CaseEvent, state: CaseState
+) -> None:
+    audit.append(
+        tx,
+        at=now,
+        actor=office.actor,
+        act=f"case.{event}",
+        subject=f"subscriber:{case.subscriber_id}",
+        case=case.id,
+        state=state,
+    )
