@@ -1,0 +1,245 @@
+"""Serves CRLs from the folder that they are published into, and the CA certificates.
+
+    /crl/{ca}.crl  /crl/{ca}-delta.crl  /crl/{ca}/{n}.crl  /crl/{ca}/history/{number}.crl
+    /ca/{ca}.cer  /ca/{ca}.p7c
+
+A request opens its file once: whatever is published meanwhile, it reads one CRL to its end. Nothing
+of a CRL is read but its first and last few octets, so that a list of 50 MB costs as little as a
+small one and goes out by the server's own means (`wsgi.file_wrapper`) or in pieces.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import BinaryIO
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+from core.clock import Clock
+from core.errors import Invalid
+from crl import reading
+from web.wsgi import (
+    Headers,
+    Response,
+    cache_control,
+    http_date,
+    method_not_allowed,
+    not_found,
+    plain,
+    send,
+    validators,
+)
+
+_NAME = r"[a-z][a-z0-9-]{0,59}"
+_CURRENT = re.compile(rf"/crl/({_NAME}(?:/[0-9]{{1,6}}(?:-delta)?)?\.crl)")
+_HISTORY = re.compile(rf"/crl/({_NAME}/history/[0-9]{{1,19}}(?:-[0-9]{{1,6}})?(?:-delta)?\.crl)")
+_CERTIFICATE = re.compile(rf"/ca/({_NAME})\.(cer|p7c)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_ENDS = 1024
+_PIECE = 256 * 1024
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """An open CRL file: its size in octets and what its ends tell. The tag is of the signature."""
+
+    file: BinaryIO
+    size: int
+    etag: str
+    this_update: datetime
+    next_update: datetime
+
+
+def crls(
+    folder: Path,
+    clock: Clock,
+    *,
+    interval: timedelta,
+    cached_for: timedelta = timedelta(minutes=5),
+) -> WSGIApplication:
+    """Return the application of `/crl/`, over the folder of a `crl.targets.Directory`.
+
+    `interval` is that of the CRLs' settings: Expires tells the next scheduled one. Caches ask again
+    after `cached_for`, so that an unscheduled CRL spreads, and never keep one past its nextUpdate.
+    """
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        current, old = _CURRENT.fullmatch(path), _HISTORY.fullmatch(path)
+        match = current or old
+        if match is None:
+            return send(environ, start_response, not_found())
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return send(environ, start_response, method_not_allowed("GET, HEAD"))
+        try:
+            found = _open(folder / match.group(1))
+        except (FileNotFoundError, NotADirectoryError):
+            return send(environ, start_response, not_found())
+        except (Invalid, OSError):
+            trouble = plain(HTTPStatus.SERVICE_UNAVAILABLE, "The CRL cannot be read just now.")
+            return send(environ, start_response, trouble)
+        now = clock.now()
+        scheduled = now + _DAY if old else min(found.this_update + interval, found.next_update)
+        fresh = min(scheduled, now + (_DAY if old else cached_for)) - now
+        kept: Headers = (
+            ("ETag", found.etag),
+            ("Last-Modified", http_date(found.this_update)),
+            ("Expires", http_date(scheduled)),
+            ("Cache-Control", cache_control(max(0, int(fresh.total_seconds())))),
+        )
+        return _serve(environ, start_response, found, kept)
+
+    return application
+
+
+def certificates(ders: Mapping[str, bytes], clock: Clock) -> WSGIApplication:
+    """Return the application of `/ca/`; `ders` maps each issuer's name to its DER certificate.
+
+    `.cer` is one DER certificate, `.p7c` a certs-only CMS message (RFC 5280 4.2.2.1).
+    """
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        match = _CERTIFICATE.fullmatch(environ.get("PATH_INFO", ""))
+        der = ders.get(match.group(1)) if match else None
+        if match is None or der is None:
+            return send(environ, start_response, not_found())
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return send(environ, start_response, method_not_allowed("GET, HEAD"))
+        return send(environ, start_response, _certificate(der, match.group(2), clock.now()))
+
+    return application
+
+
+def _certificate(der: bytes, kind: str, now: datetime) -> Response:
+    certificate = x509.load_der_x509_certificate(der)
+    if kind == "cer":
+        body, media = der, "application/pkix-cert"
+    else:
+        body = pkcs7.serialize_certificates([certificate], Encoding.DER)
+        media = "application/pkcs7-mime; smime-type=certs-only"
+    kept = validators(
+        body,
+        last_modified=certificate.not_valid_before_utc,
+        expires=now + _DAY,
+        max_age=int(_DAY.total_seconds()),
+    )
+    return Response(headers=(("Content-Type", media), *kept), body=body)
+
+
+def _open(path: Path) -> _Open:
+    file = path.open("rb")
+    try:
+        size = os.fstat(file.fileno()).st_size
+        front = os.pread(file.fileno(), _ENDS, 0)
+        back = os.pread(file.fileno(), _ENDS, max(0, size - _ENDS))
+        this_update, next_update = reading.times(front)
+    except BaseException:
+        file.close()
+        raise
+    # The last octets are the signature, which no two CRLs share.
+    etag = f'"{hashlib.sha256(front + back).hexdigest()}"'
+    return _Open(file=file, size=size, etag=etag, this_update=this_update, next_update=next_update)
+
+
+def _serve(
+    environ: WSGIEnvironment, start_response: StartResponse, found: _Open, kept: Headers
+) -> Iterable[bytes]:
+    """Answer with all of the file, a range of it, or only the news that it is unchanged."""
+    if _is_known(environ, found):
+        return _bare(start_response, HTTPStatus.NOT_MODIFIED, kept, found)
+    wanted = _range(environ, found)
+    headers = (("Content-Type", "application/pkix-crl"), ("Accept-Ranges", "bytes"), *kept)
+    if wanted is None:
+        whole = (*headers, ("Content-Length", str(found.size)))
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return _bare(start_response, HTTPStatus.OK, whole, found)
+        _start(start_response, HTTPStatus.OK, whole)
+        return _whole(environ, found)
+    if not wanted:
+        unsatisfied = (("Content-Range", f"bytes */{found.size}"), ("Content-Length", "0"))
+        return _bare(start_response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, unsatisfied, found)
+    part = (
+        ("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{found.size}"),
+        ("Content-Length", str(len(wanted))),
+    )
+    _start(start_response, HTTPStatus.PARTIAL_CONTENT, (*headers, *part))
+    return _pieces(found.file, wanted.start, len(wanted))
+
+
+def _bare(
+    start_response: StartResponse, status: HTTPStatus, headers: Headers, found: _Open
+) -> Iterable[bytes]:
+    found.file.close()
+    _start(start_response, status, headers)
+    return []
+
+
+def _start(start_response: StartResponse, status: HTTPStatus, headers: Headers) -> None:
+    start_response(f"{status.value} {status.phrase}", list(headers))
+
+
+def _whole(environ: WSGIEnvironment, found: _Open) -> Iterable[bytes]:
+    wrapper = environ.get("wsgi.file_wrapper")
+    if wrapper is not None:
+        whole: Iterable[bytes] = wrapper(found.file, _PIECE)
+        return whole
+    return _pieces(found.file, 0, found.size)
+
+
+def _pieces(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while length > 0 and (piece := file.read(min(_PIECE, length))):
+            length -= len(piece)
+            yield piece
+
+
+def _is_known(environ: WSGIEnvironment, found: _Open) -> bool:
+    """Whether the client has this CRL already (RFC 9110 13.1.2, 13.1.3)."""
+    tags = environ.get("HTTP_IF_NONE_MATCH")
+    if tags is not None:
+        named = {each.strip().removeprefix("W/") for each in tags.split(",")}
+        return bool(named & {"*", found.etag})
+    since = _date(environ.get("HTTP_IF_MODIFIED_SINCE"))
+    return since is not None and found.this_update <= since
+
+
+def _range(environ: WSGIEnvironment, found: _Open) -> range | None:
+    """Return the octets asked for: None for all, an empty range when there are none such.
+
+    Several ranges in one request, and one that the client asks for only of another CRL (If-Range),
+    are answered with the whole, as RFC 9110 14.2 and 13.1.5 allow.
+    """
+    match = _RANGE.fullmatch(environ.get("HTTP_RANGE", ""))
+    unless = environ.get("HTTP_IF_RANGE")
+    if (
+        match is None
+        or match.group(0) == "bytes=-"
+        or environ["REQUEST_METHOD"] != "GET"
+        or (unless is not None and unless not in {found.etag, http_date(found.this_update)})
+    ):
+        return None
+    first, last = match.groups()
+    if not first:
+        return range(max(0, found.size - int(last)), found.size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(found.size, int(last) + 1) if last else found.size)
+
+
+def _date(text: str | None) -> datetime | None:
+    """Return the instant of an HTTP date, None when there is none that can be understood."""
+    try:
+        instant = None if text is None else parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return instant if instant is not None and instant.tzinfo is not None else None
