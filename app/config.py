@@ -35,6 +35,10 @@ class Keys(_Table):
     ocsp: tuple[str, ...]
     vault: tuple[str, ...]
 
+    def by_role(self) -> dict[str, tuple[str, ...]]:
+        """Return the URIs of every role that has a key here."""
+        return {role: uris for role, uris in self.model_dump().items() if uris}
+
 
 class Softhsm(_Table):
     """The folder of the embedded SoftHSM, relative to home; leave the table out for a real HSM."""

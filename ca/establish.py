@@ -38,7 +38,7 @@ def establish_root(
     drafted = draft.build_root(
         profile=profile,
         subject=subject,
-        public_key=_public(key),
+        public_key=public_key(key),
         serial=serials.draw(),
         not_before=now,
         not_after=not_after,
@@ -73,7 +73,7 @@ def establish_subordinate(
             approval=approval,
             profile=profile,
             subject=subject,
-            public_key=_public(key),
+            public_key=public_key(key),
             not_before=clock.now(),
             not_after=not_after,
         ),
@@ -136,7 +136,8 @@ def _record(
     return recorded
 
 
-def _public(key: CertificateIssuerPrivateKeyTypes) -> PublicKey:
+def public_key(key: CertificateIssuerPrivateKeyTypes) -> PublicKey:
+    """Return the public half of a CA's or responder's key."""
     public = key.public_key()
     if not isinstance(public, PublicKey):
         raise TypeError(f"A CA key cannot be a {type(public).__name__}.")

@@ -164,6 +164,12 @@ def by_id(tx: Tx, certificate_id: int) -> Certificate:
     return found
 
 
+def of_profiles(tx: Tx, profiles: Iterable[str]) -> list[Certificate]:
+    """Return the certificates of these profiles, oldest first."""
+    query = _certificates().where(certificate.c.profile.in_(list(profiles)))
+    return _with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+
+
 def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
     """Return the certificates in these rows, in the order of the rows."""
     wanted = list(certificate_ids)
@@ -246,6 +252,11 @@ def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:
         .order_by(status_event.c.id)
     )
     return [_event(row) for row in tx.execute(query)]
+
+
+def all_events(tx: Tx) -> list[StatusEvent]:
+    """Return every status event there is, oldest first."""
+    return [_event(row) for row in tx.execute(select(status_event).order_by(status_event.c.id))]
 
 
 def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent | None:

@@ -55,7 +55,7 @@ def open_case(office: Office, subscriber_id: str) -> Case:
             closed_at=None,
         )
         cases.add_case(tx, new)
-        _audit(office, tx, now, new, CaseEvent.PHOTOS_UPLOADED, new.state)
+        _audit(tx, office, now, new, CaseEvent.PHOTOS_UPLOADED)
         return new
 
 
@@ -78,7 +78,7 @@ def step(office: Office, case_id: str, event: CaseEvent) -> Case:
         if event is CaseEvent.PAYMENT_RECEIVED:
             changes["paid_at"] = now
         cases.update_case(tx, case_id, **changes)
-        _audit(office, tx, now, case, event, state)
+        _audit(tx, office, now, case, event)
         return cases.case_named(tx, case_id)
 
 
@@ -100,7 +100,7 @@ def ship(desk: Desk, case_id: str, token: str, request: bytes) -> Certificate:
         state = advance(case.state, CaseEvent.TOKEN_SHIPPED)
         cases.update_case(tx, case_id, state=state, token=token, certificate_id=issued.id)
         _move_token(tx, token, case.subscriber_id, now, TokenEvent.PERSONALISE, TokenEvent.SHIP)
-        _audit(office, tx, now, case, CaseEvent.TOKEN_SHIPPED, state)
+        _audit(tx, office, now, case, CaseEvent.TOKEN_SHIPPED)
     return issued
 
 
@@ -113,7 +113,7 @@ def deliver(office: Office, case_id: str) -> Case:
         due_at = office.rulebook(now).dossier_due(now)
         cases.update_case(tx, case_id, state=state, token_received_at=now, due_at=due_at)
         _move_token(tx, case.token or "", case.subscriber_id, now, TokenEvent.DELIVER)
-        _audit(office, tx, now, case, CaseEvent.TOKEN_RECEIVED, state)
+        _audit(tx, office, now, case, CaseEvent.TOKEN_RECEIVED)
         _settle(office, tx, case_id, now)
         return cases.case_named(tx, case_id)
 
@@ -154,7 +154,7 @@ def confirm_lock(office: Office, token: str) -> None:
         if case.state is CaseState.DEADLINE_MISSED:
             state = advance(case.state, CaseEvent.FORFEITED)
             cases.update_case(tx, case.id, state=state, closed_at=now)
-            _audit(office, tx, now, case, CaseEvent.FORFEITED, state)
+            _audit(tx, office, now, case, CaseEvent.FORFEITED)
 
 
 def tokens_to_lock(tx: Tx) -> list[str]:
@@ -199,7 +199,7 @@ def _settle(office: Office, tx: Tx, case_id: str, now: datetime) -> bool:
         decisions.carry_out(tx, decision, office.actor)
         state = advance(case.state, CaseEvent.PAYMENT_MISSED)
         cases.update_case(tx, case.id, state=state, closed_at=now)
-        _audit(office, tx, now, case, CaseEvent.PAYMENT_MISSED, state)
+        _audit(tx, office, now, case, CaseEvent.PAYMENT_MISSED)
     elif decision.action in (Action.ACTIVATE, Action.FORFEIT):
         decisions.carry_out(tx, decision, office.actor)
         follow(tx, decision)
@@ -227,9 +227,7 @@ def _move_token(tx: Tx, token: str, owner: str, now: datetime, *events: TokenEve
     cases.put_token(tx, token, owner, state, now)
 
 
-def _audit(
-    office: Office, tx: Tx, now: datetime, case: Case, event: CaseEvent, state: CaseState
-) -> None:
+def _audit(tx: Tx, office: Office, now: datetime, case: Case, event: CaseEvent) -> None:
     audit.append(
         tx,
         at=now,
@@ -237,5 +235,4 @@ def _audit(
         act=f"case.{event}",
         subject=f"subscriber:{case.subscriber_id}",
         case=case.id,
-        state=state,
     )

@@ -87,7 +87,7 @@ def approve(office: Office, campaign_id: str) -> None:
 
 
 def announce(office: Office, campaign_id: str) -> int:
-    """Announce: every unexpired certificate joins; who lacks papers is told. Returns how many are."""
+    """Announce: every live certificate joins, who lacks papers is told; return how many were."""
     now = office.clock.now()
     with office.db.begin() as tx:
         found = campaigns.campaign_named(tx, campaign_id)
@@ -123,7 +123,8 @@ def enforce(
     """Hold (`Act.SUSPEND`) or revoke (`Act.REVOKE`) whoever the campaign's date has reached.
 
     Returns the certificates that were acted on. Raises Refused (mass_guard) before the first act
-    when the run would be larger than was approved. `progress` is told how many of how many are done.
+    when the run would be larger than was approved; `progress` is told how many of how many are
+    done.
     """
     now = office.clock.now()
     found, candidates = _candidates(office, campaign_id, act, now)

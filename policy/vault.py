@@ -1,7 +1,7 @@
 """Personal data at rest: encrypted with AES-256-GCM, found again by keyed marks.
 
-The data key is 32 random bytes that exist only wrapped by a key in the token; whoever opens the vault
-has had it unwrapped there. Each sealed text is bound to its owner, so that it cannot be moved.
+The data key is 32 random bytes that are kept only wrapped by a key in the token; whoever opens the
+vault had it unwrapped there. Each sealed text is bound to its owner, so that it cannot be moved.
 """
 
 import hmac

@@ -1,0 +1,62 @@
+"""One instance: its home folder, its configuration, and handles on its database and keys.
+
+Made in every process after fork; it opens nothing by itself and imports no engine, so that the
+responder stays small.
+"""
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from app import config
+from core.clock import Clock, SystemClock
+from core.database import Database
+from crl.model import Settings as CrlSettings
+from crl.targets import Directory
+from hsm import softhsm
+from hsm.keyring import Keyring
+
+OCSP_SUBSCRIBER = "antin-ocsp"
+"""Under which name the engine keeps the certificates of our own OCSP responder."""
+
+CRL_FOLDER = "crl"
+VAULT_FILE = "vault.key"
+
+
+class Instance:
+    """An instance at work; production has the machine's clock, only a replay sets another."""
+
+    def __init__(self, home: Path, *, clock: Clock | None = None) -> None:
+        """Read the configuration in `home`; raises NotFound or Invalid."""
+        self.home = home.absolute()
+        self.config = config.read(self.home)
+        self.clock: Clock = clock or SystemClock()
+
+    def database(self, *, read_only: bool = False) -> Database:
+        """Open the instance's database; a relative SQLite path lies in the home folder."""
+        url = self.config.database.url
+        prefix = "sqlite:///"
+        if url.startswith(prefix) and not url.startswith(prefix + "/"):
+            url = f"{prefix}{self.home / url.removeprefix(prefix)}"
+        return Database(url, read_only=read_only)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys of this process, found when first asked for."""
+        if self.config.softhsm is not None:
+            softhsm.activate(self.home / self.config.softhsm.folder)
+        return Keyring(self.config.keys.by_role())
+
+    @property
+    def crl_settings(self) -> CrlSettings:
+        """How CRLs are made: nextUpdate is `valid_hours` after thisUpdate."""
+        settings = self.config.crl
+        interval = timedelta(hours=settings.every_hours)
+        return CrlSettings(
+            interval=interval, overlap=timedelta(hours=settings.valid_hours) - interval
+        )
+
+    @property
+    def crl_target(self) -> Directory:
+        """The folder from which CRLs are served."""
+        return Directory(self.home / CRL_FOLDER)

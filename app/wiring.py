@@ -1,0 +1,130 @@
+"""Composition: an instance's parts joined for the processes that write."""
+
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from app.instance import VAULT_FILE, Instance
+from ca import issuers, profiles, records
+from ca.issuers import SigningIssuer, Urls
+from ca.profiles import Profiles
+from core.clock import Clock
+from core.database import Database
+from core.errors import Invalid
+from crl.model import Published
+from crl.publish import deliver, publish
+from crl.schedule import publish_if_due
+from hsm.keys import PrivateKey
+from policy import rulebook
+from policy.enrol import Desk
+from policy.office import Office
+from policy.rulebook import Rulebook
+from policy.vault import Vault
+
+VAULT_CONTEXT = b"antin vault"
+
+
+class Works:
+    """A running instance with database, keys and rulebooks; one in each writing process."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clock: Clock | None = None,
+        rulebooks: tuple[Rulebook, ...] | None = None,
+    ) -> None:
+        """Open the instance in `home`; `clock` and `rulebooks` are for replays alone."""
+        self.instance = Instance(home, clock=clock)
+        self.rulebooks = rulebooks or shipped_rulebooks()
+
+    @property
+    def clock(self) -> Clock:
+        """The instance's clock."""
+        return self.instance.clock
+
+    @cached_property
+    def db(self) -> Database:
+        """The instance's database, for reading and writing."""
+        return self.instance.database()
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault of personal data, its key unwrapped by the token."""
+        wrapped = (self.instance.home / VAULT_FILE).read_bytes()
+        return Vault(self.instance.keyring.secret("vault").unwrap(wrapped, VAULT_CONTEXT))
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """The certificate profiles that ship with the product."""
+        return shipped_profiles()
+
+    @property
+    def urls(self) -> Urls:
+        """Where the world finds status and issuers."""
+        return Urls(responder=self.instance.config.urls.responder)
+
+    def issuer(self, name: str | None = None) -> SigningIssuer:
+        """Return the issuer `name` (default: the issuing CA) with its key; raises NotFound."""
+        with self.db.read() as tx:
+            found = records.issuer_named(tx, name or self.instance.config.issuer)
+        return issuers.load(found, self.key(_role(self, found.name)), self.urls)
+
+    def key(self, role: str) -> PrivateKey:
+        """Return the key of a role."""
+        return self.instance.keyring.key(role)
+
+    def office(self, actor: str) -> Office:
+        """Return the registration authority with `actor` at the desk."""
+        return Office(
+            db=self.db,
+            clock=self.clock,
+            vault=self.vault,
+            rulebooks=self.rulebooks,
+            actor=actor,
+        )
+
+    def desk(self, actor: str) -> Desk:
+        """Return the registration authority together with the issuing CA."""
+        return Desk(office=self.office(actor), issuer=self.issuer(), profiles=self.profiles)
+
+    def publish_crl(self, name: str, *, only_if_due: bool = False) -> Published | None:
+        """Publish a new CRL of the issuer `name`, now or only when one is due."""
+        key = self.key(_role(self, name))
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            raise Invalid(f"The key of {name!r} signs no CRL; use RSA or EC.")
+        act = publish_if_due if only_if_due else publish
+        return act(
+            self.db,
+            self.clock.now(),
+            issuer=name,
+            key=key,
+            settings=self.instance.crl_settings,
+            targets=[self.instance.crl_target],
+        )
+
+    def deliver_crls(self, name: str) -> None:
+        """Bring CRLs that a crash left behind to where they are served."""
+        deliver(self.db, self.clock.now(), issuer=name, targets=[self.instance.crl_target])
+
+
+def shipped_profiles() -> Profiles:
+    """Return the certificate profiles that ship with the product."""
+    return profiles.load(resources.files("ca").joinpath("profiles.toml").read_text("utf-8"))
+
+
+def shipped_rulebooks() -> tuple[Rulebook, ...]:
+    """Return the rulebooks that ship with the product, by file name."""
+    folder = resources.files("policy").joinpath("rulebooks")
+    files = sorted(
+        (each for each in folder.iterdir() if each.name.endswith(".toml")),
+        key=lambda each: each.name,
+    )
+    return tuple(rulebook.load(each.read_text("utf-8")) for each in files)
+
+
+def _role(works: Works, issuer: str) -> str:
+    """Return the role of an issuer's key: the root's own, or the issuing CA's."""
+    return "issuing" if issuer == works.instance.config.issuer else "root"
