@@ -1,7 +1,5 @@
 """Builds CRLs: a heading and ready entries in, what is to be signed and the CRL out; pure."""
 
-from collections.abc import Iterable
-
 from crl import der
 from crl.model import Heading
 
@@ -15,12 +13,11 @@ _EXPIRED_CERTS_ON_CRL = bytes.fromhex("0603551d3c")
 _VERSION_2 = der.integer(1)
 
 
-def to_be_signed(heading: Heading, algorithm: bytes, entries: Iterable[bytes]) -> bytes:
+def to_be_signed(heading: Heading, algorithm: bytes, listed: bytes) -> bytes:
     """Return the TBSCertList (RFC 5280 5.1.2) under the AlgorithmIdentifier `algorithm`.
 
-    `entries` are ready DER in their order; without any, revokedCertificates is absent (5.1.2.6).
+    `listed` is the entries as DER, joined; without any, revokedCertificates is absent (5.1.2.6).
     """
-    listed = b"".join(entries)
     front = b"".join(
         (
             _VERSION_2,

@@ -1,14 +1,15 @@
 """What differs between two lists of entries; pure.
 
-Both lists are walked side by side in the order of their serials, so that a million entries need no
-more memory than the two lists themselves.
+Lists are walked side by side in the order of their serials, so that a million entries need no more
+memory than the lists themselves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from core import serials
-from crl.reading import serial_octets
+from crl.entries import REMOVAL
+from crl.reading import serial_octets, serial_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +20,10 @@ class Difference:
     added: dict[int, bytes] = field(default_factory=dict)
     changed: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
 
-    def __bool__(self) -> bool:
-        """Whether anything differs."""
-        return bool(self.removed or self.added or self.changed)
+    @property
+    def serials(self) -> set[int]:
+        """Every serial that differs."""
+        return {*self.removed, *self.added, *self.changed}
 
 
 def compare(before: Iterable[bytes], after: Iterable[bytes]) -> Difference:
@@ -29,32 +31,52 @@ def compare(before: Iterable[bytes], after: Iterable[bytes]) -> Difference:
     found = Difference()
     olds, news = iter(before), iter(after)
     old, new = next(olds, None), next(news, None)
-    while old is not None or new is not None:
+    while old is not None and new is not None:
         if old == new:
             old, new = next(olds, None), next(news, None)
             continue
-        order = _order(old, new)
-        if order < 0 and old is not None:
-            found.removed[_serial(old)] = old
-            old = next(olds, None)
-        elif order > 0 and new is not None:
-            found.added[_serial(new)] = new
-            new = next(news, None)
-        elif old is not None and new is not None:
+        first, second = serial_order(old), serial_order(new)
+        if first == second:
             found.changed[_serial(old)] = (old, new)
             old, new = next(olds, None), next(news, None)
+        elif first < second:
+            found.removed[_serial(old)] = old
+            old = next(olds, None)
+        else:
+            found.added[_serial(new)] = new
+            new = next(news, None)
+    if old is not None:
+        found.removed.update((_serial(line), line) for line in (old, *olds))
+    if new is not None:
+        found.added.update((_serial(line), line) for line in (new, *news))
     return found
 
 
-def _order(old: bytes | None, new: bytes | None) -> int:
-    """Below zero when `old` comes first, above when `new` does, zero when the serials are equal."""
-    if old is None:
-        return 1
-    if new is None:
-        return -1
-    left, right = serial_octets(old), serial_octets(new)
-    first, second = (len(left), left), (len(right), right)
-    return (first > second) - (first < second)
+def combine(base: Iterable[bytes], delta: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the list that a client has who applies a delta to its base (RFC 5280 5.2.4)."""
+    bases, deltas = iter(base), iter(delta)
+    old, new = next(bases, None), next(deltas, None)
+    while old is not None and new is not None:
+        first, second = serial_order(old), serial_order(new)
+        if first < second:
+            yield old
+            old = next(bases, None)
+            continue
+        if first == second:
+            old = next(bases, None)
+        if not is_removal(new):
+            yield new
+        new = next(deltas, None)
+    if old is not None:
+        yield old
+        yield from bases
+    if new is not None:
+        yield from (line for line in (new, *deltas) if not is_removal(line))
+
+
+def is_removal(line: bytes) -> bool:
+    """Whether an entry of ours has the reason removeFromCRL, which only deltas know (5.3.1)."""
+    return line.endswith(REMOVAL)
 
 
 def _serial(line: bytes) -> int:

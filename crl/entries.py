@@ -63,3 +63,6 @@ def _reason_extension(reason: Reason) -> bytes:
 
 
 _REASONS = {reason: _reason_extension(reason) for reason in Reason}
+
+REMOVAL = _REASONS[Reason.REMOVE_FROM_CRL]
+"""The reason extension that a lifted hold has in a delta."""

@@ -5,7 +5,8 @@ what was to be said, with the previous CRL and with the database. Each rule give
 finding is enough to keep the previous CRL in its place. The rules' names are stable words.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,8 +17,8 @@ from core import serials
 from core.errors import AntinError
 from crl import entries, reading
 from crl.authority import Authority, verifies
-from crl.diff import Difference
-from crl.model import Crl, Heading
+from crl.diff import Difference, compare
+from crl.model import Crl, Heading, Kind
 
 _MUST_BE_CRITICAL = {
     b"\x55\x1d\x1b",
@@ -34,8 +35,11 @@ class Finding:
     sentence: str
 
 
-def form(data: bytes, *, signer: Authority, expected: Heading, count: int) -> list[Finding]:
-    """Examine a CRL by itself: readable, signed by the issuer, saying what it was to say."""
+def form(data: bytes, *, signer: Authority, expected: Heading, region: bytes) -> list[Finding]:
+    """Examine a CRL by itself: readable, signed by the issuer, saying what it was to say.
+
+    `region` is the entries joined, as the snapshot gave them.
+    """
     try:
         read = x509.load_der_x509_crl(data)
         outline = reading.outline(data)
@@ -46,18 +50,33 @@ def form(data: bytes, *, signer: Authority, expected: Heading, count: int) -> li
         ]
     except (ValueError, AntinError) as error:
         return [Finding(rule="readable", sentence=f"The CRL cannot be read: {error}")]
-    if len(read) != count:
+    if memoryview(data)[outline.entries] != memoryview(region):
         found.append(
-            Finding(
-                rule="count",
-                sentence=f"The CRL has {len(read)} entries; the snapshot gave {count}.",
-            )
+            Finding(rule="entries", sentence="The CRL's entries are not those of the snapshot.")
         )
     return found
 
 
-def order(expected: Heading, previous: Crl | None) -> Iterator[Finding]:
-    """Examine a CRL's place behind the previous one of its scope (RFC 5280 5.2.3, 5.1.2)."""
+def count(data: bytes, expected: int) -> Iterator[Finding]:
+    """Let `cryptography` count the entries."""
+    found = len(x509.load_der_x509_crl(data))
+    if found != expected:
+        yield Finding(
+            rule="count", sentence=f"The CRL has {found} entries; the snapshot gave {expected}."
+        )
+
+
+def order(expected: Heading, *, previous: Crl | None, latest: datetime | None) -> Iterator[Finding]:
+    """Examine a CRL's place behind the previous one of its scope (RFC 5280 5.2.3, 5.1.2).
+
+    `latest` is the date of the latest change that the CRL tells.
+    """
+    if latest is not None and latest.replace(microsecond=0) > expected.this_update:
+        yield Finding(
+            rule="future",
+            sentence=f"A change is dated {_text(latest)}, after thisUpdate "
+            f"{_text(expected.this_update)}; check the clocks of the machines that write.",
+        )
     if previous is None:
         return
     if expected.number <= previous.number:
@@ -80,50 +99,93 @@ def order(expected: Heading, previous: Crl | None) -> Iterator[Finding]:
         )
 
 
-def listing(data: bytes, truth: Iterable[Entry], this_update: datetime) -> list[Finding]:
-    """Compare every entry, as `cryptography` reads it, with the database, in order of serials."""
-    found: list[Finding] = []
-    wanted = iter(truth)
-    last = -1
-    for given in x509.load_der_x509_crl(data):
-        if given.serial_number <= last:
-            found.append(
-                _entry_finding("sorted", given.serial_number, "is not above the one before")
-            )
-        last = given.serial_number
-        entry = next(wanted, None)
-        if entry is None or entry.serial != given.serial_number:
-            named = "nothing more" if entry is None else serials.to_hex(entry.serial)
-            found.append(_entry_finding("database", last, f"stands where the database has {named}"))
-            return found
-        found += _entry(given, entry, this_update)
-    missing = next(wanted, None)
-    if missing is not None:
-        found.append(_entry_finding("database", missing.serial, "is missing from the CRL"))
+def listing(
+    data: bytes, truth: Iterable[Entry], *, this_update: datetime, unsettled: Collection[int]
+) -> list[Finding]:
+    """Compare every entry, as `cryptography` reads it, with the engine's tables.
+
+    Both come in the order of serials; the `unsettled` ones changed in between and are passed over.
+    """
+    given = {each.serial_number: each for each in x509.load_der_x509_crl(data)}
+    wanted = {each.serial: each for each in truth}
+    found = []
+    if list(given) != sorted(given):
+        found.append(Finding(rule="sorted", sentence="The entries are not sorted by serial."))
+    for serial in sorted((given.keys() | wanted.keys()) - set(unsettled)):
+        if serial not in given:
+            found.append(_about("database", serial, "is missing from the CRL"))
+        elif serial not in wanted:
+            found.append(_about("database", serial, "is on the CRL but not in the database"))
+        else:
+            found += _entry(given[serial], wanted[serial], this_update)
     return found
 
 
+def mismatch(difference: Difference, unsettled: Collection[int]) -> Iterator[Finding]:
+    """Demand that the engine's list (before) and ours (after) are the same but for `unsettled`."""
+    apart = difference.serials - set(unsettled)
+    yield from _many("database", "differ between the CRL and the database", apart)
+
+
 def changes(
-    difference: Difference, facts: Mapping[int, Entry], *, last_regular: datetime | None
+    difference: Difference,
+    facts: Mapping[int, Entry],
+    *,
+    last_regular: datetime | None,
+    unsettled: Collection[int],
 ) -> Iterator[Finding]:
-    """Demand a ground for every difference from the previous CRL of the scope.
+    """Demand a ground for every difference from the previous full CRL of the scope.
 
     `facts` is what the database says of each serial that differs. An entry may leave when its hold
     was lifted, or when the certificate ended before `last_regular`; it may come or change only to
-    what the database says.
+    what the database says. The `unsettled` ones are judged in the next round.
     """
+    passed = set(unsettled)
+    new = difference.added | {serial: pair[1] for serial, pair in difference.changed.items()}
     yield from _many("removed", "left the CRL without a ground", (
-        serial for serial in difference.removed
+        serial for serial in difference.removed.keys() - passed
         if not _may_leave(facts.get(serial), last_regular)
     ))  # fmt: skip
-    yield from _many("added", "came onto the CRL, but the database says otherwise", (
-        serial for serial, line in difference.added.items()
-        if not _is_told(facts.get(serial), line)
+    yield from _many("added", "are new or changed on the CRL, but the database says otherwise", (
+        serial for serial in new.keys() - passed
+        if not _is_told(facts.get(serial), new[serial])
     ))  # fmt: skip
-    yield from _many("changed", "changed on the CRL, but the database says otherwise", (
-        serial for serial, (_old, line) in difference.changed.items()
-        if not _is_told(facts.get(serial), line)
-    ))  # fmt: skip
+
+
+def delta(
+    difference: Difference,
+    facts: Mapping[int, Entry],
+    *,
+    this_update: datetime,
+    unsettled: Collection[int],
+) -> Iterator[Finding]:
+    """Demand that base and delta together are the full list (RFC 5280 5.2.4).
+
+    `difference` leads from the combined list to the full one. Only certificates that ended may be
+    on one of them alone: a delta neither takes them off nor brings them back.
+    """
+    ended = {
+        serial
+        for serial, fact in facts.items()
+        if fact.status is not Status.GOOD and fact.not_after < this_update
+    }
+    wrong = difference.serials - ended - set(unsettled)
+    yield from _many("delta", "differ between base and delta together and the full list", wrong)
+
+
+def coverage(whole: bytes, parts: Iterable[bytes]) -> Iterator[Finding]:
+    """Demand that the partitions together list what the full CRL lists."""
+    joined = heapq.merge(*map(reading.lines, parts), key=reading.serial_order)
+    apart = compare(reading.lines(whole), joined).serials
+    yield from _many("partitions", "differ between the full CRL and its partitions", apart)
+
+
+def removals(region: bytes, kind: Kind) -> Iterator[Finding]:
+    """Demand that removeFromCRL stands in deltas only (RFC 5280 5.3.1)."""
+    if kind is Kind.FULL and entries.REMOVAL in region:
+        yield Finding(
+            rule="remove_from_crl", sentence="A full CRL has an entry with removeFromCRL."
+        )
 
 
 def _signature(outline: reading.Outline, data: bytes, signer: Authority) -> Iterator[Finding]:
@@ -204,11 +266,11 @@ def _entry(
     given: x509.RevokedCertificate, entry: Entry, this_update: datetime
 ) -> Iterator[Finding]:
     if entry.since is None or given.revocation_date_utc != entry.since.replace(microsecond=0):
-        yield _entry_finding("database", entry.serial, "has another date than in the database")
+        yield _about("database", entry.serial, "has another date than in the database")
     if given.revocation_date_utc > this_update:
-        yield _entry_finding("future", entry.serial, "is dated after thisUpdate")
+        yield _about("future", entry.serial, "is dated after thisUpdate")
     if _reason(given) != (None if entry.reason is None else entry.reason.flag):
-        yield _entry_finding("database", entry.serial, "has another reason than in the database")
+        yield _about("database", entry.serial, "has another reason than in the database")
 
 
 def _reason(given: x509.RevokedCertificate) -> x509.ReasonFlags:
@@ -239,7 +301,7 @@ def _many(rule: str, what: str, wrong: Iterable[int]) -> Iterator[Finding]:
         yield Finding(rule=rule, sentence=f"{len(hit)} entries: {named}{more} {what}.")
 
 
-def _entry_finding(rule: str, serial: int, what: str) -> Finding:
+def _about(rule: str, serial: int, what: str) -> Finding:
     return Finding(rule=rule, sentence=f"The entry of {serials.to_hex(serial)} {what}.")
 
 

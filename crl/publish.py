@@ -1,40 +1,42 @@
-"""Publishes CRLs: number, snapshot, signature, gate, database, targets, in this order.
+"""Publishes CRLs: number, list, signature, gate, database, targets, in this order.
 
-Commit 1 takes the number. Commit 2 stores the signed and examined bytes. Commit 3, once for each
-target, records that the target shows them. A crash before commit 2 leaves a gap in the numbers; a
-crash after it leaves a CRL that the next `deliver` brings out, which is the same step again.
+    1. COMMIT: the number is taken; a crash from here on leaves a gap
+    2. COMMIT: the changes that wait are taken into the list
+    3. one snapshot gives the entries, and all that they are judged by
+    4. built, signed, read again with other code, judged: any finding stops here
+    5. COMMIT: the signed bytes are stored
+    6. each target keeps them, shows the newest, is read back; COMMIT: that target has them
+
+A crash after 5 leaves CRLs that the next `deliver` brings out, which is the same step 6 again.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import ca.records
-from ca.model import Entry, Issuer
+from ca.model import Issuer
 from core import audit
-from core.database import Database, Tx
+from core.database import Database
 from core.errors import AntinError, Conflict, Refused, Unavailable
-from crl import build, diff, entries, gate, paths, reading, records
+from crl import build, gate, paths, reading, records, snapshot
 from crl.authority import Authority, SigningKey, authority, sign
+from crl.journal import absorb
 from crl.model import WHOLE, Crl, Heading, Kind, Published, Settings
+from crl.snapshot import Round, Sheet
 from crl.targets import Parcel, Target
 
 _ACTOR = "publisher:crl"
-# A process on another machine may have dated a change by a clock that is this far ahead of ours.
-_SKEW = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Snapshot:
-    """What one read of the database says; `previous_lines` are the entries of `previous`."""
+class _Signed:
+    """A sheet with its heading and the signed bytes."""
 
-    entries: tuple[Entry, ...]
-    last_event: int
-    previous: Crl | None
-    difference: diff.Difference
-    facts: dict[int, Entry]
-    last_regular: datetime | None
+    sheet: Sheet
+    heading: Heading
+    content: bytes
 
 
 def publish(
@@ -45,28 +47,41 @@ def publish(
     key: SigningKey,
     settings: Settings,
     targets: Sequence[Target],
+    kind: Kind = Kind.FULL,
 ) -> Published:
-    """Sign a new CRL of the issuer with the short name `issuer` and bring it to every target.
+    """Sign the CRLs of the issuer with the short name `issuer` and bring them to every target.
 
-    Raises Refused (code `gate`) when the gate has findings: the previous CRL stays published, and
+    A full publication makes the full CRL, that of each partition, and their deltas if the settings
+    ask for them, all of one number; one of `kind` DELTA makes the deltas alone.
+
+    Raises Refused (code `gate`) when the gate has findings: the previous CRLs stay published, and
     the audit trail says why. Raises Conflict when another publisher stored a CRL meanwhile: nothing
     is lost, try again. Raises SigningUnavailable when no token signs, Unavailable when a target
-    lacks the CRL, which then stands in the database for `deliver`.
+    lacks the CRLs, which then stand in the database for `deliver`.
     """
     with db.begin() as tx:
         owner = ca.records.issuer_named(tx, issuer)
-        number = records.reserve(tx, owner.id)
+        number = records.reserve(tx, owner.id, partitions=settings.partitions)
+    absorb(db, owner.id, number)
     signer = authority(owner.der, key)
     with db.read() as tx:
-        found = _snapshot(tx, owner, settings, [target.name for target in targets])
-    heading = _heading(signer, number, now, found, settings)
-    content = _signed(signer, heading, found.entries)
-    findings = _examine(content, signer, heading, found)
+        found = snapshot.read(
+            tx,
+            owner,
+            number=number,
+            now=now,
+            kind=kind,
+            settings=settings,
+            targets=[target.name for target in targets],
+        )
+    signed = [_sign(signer, found, sheet, settings) for sheet in found.sheets]
+    findings = list(_judge(signer, found, signed))
     if findings:
         _refuse(db, now, issuer, number, findings)
-    crl = _store(db, now, owner, heading=heading, found=found, content=content)
+    crls = _store(db, now, found, signed)
+    del signed, found
     deliver(db, now, issuer=issuer, targets=targets)
-    return Published(number=number, crls=(crl,))
+    return Published(number=number, crls=crls)
 
 
 def deliver(db: Database, now: datetime, *, issuer: str, targets: Sequence[Target]) -> None:
@@ -91,74 +106,77 @@ def deliver(db: Database, now: datetime, *, issuer: str, targets: Sequence[Targe
         records.drop_contents(tx, owner.id, [target.name for target in targets])
 
 
-def _snapshot(tx: Tx, owner: Issuer, settings: Settings, targets: Sequence[str]) -> _Snapshot:
-    last_event = ca.records.last_event_id(tx)
-    last_regular = records.last_regular(tx, owner.id, WHOLE, targets)
-    listed = tuple(
-        entries.in_order(
-            each
-            for each in ca.records.entries_not_good(tx, owner.id)
-            if entries.stays(each, last_regular=last_regular, keep_expired=settings.keep_expired)
-        )
-    )
-    previous = records.newest(tx, owner.id, kind=Kind.FULL)
-    before: Sequence[bytes] = ()
-    if previous is not None:
-        old = records.content(tx, previous.id)
-        before = list(reading.lines(old[reading.outline(old).entries]))
-    difference = diff.compare(before, map(entries.encode, listed))
-    return _Snapshot(
-        entries=listed,
-        last_event=last_event,
-        previous=previous,
-        difference=difference,
-        facts=_facts(tx, owner, difference),
-        last_regular=last_regular,
-    )
+def _sign(signer: Authority, found: Round, sheet: Sheet, settings: Settings) -> _Signed:
+    heading = _heading(signer, found, sheet, settings)
+    tbs = build.to_be_signed(heading, signer.algorithm, sheet.region)
+    content = build.assemble(tbs, signer.algorithm, sign(signer, tbs))
+    return _Signed(sheet=sheet, heading=heading, content=content)
 
 
-def _facts(tx: Tx, owner: Issuer, difference: diff.Difference) -> dict[int, Entry]:
-    """Ask the database, one by one, about each certificate whose entry differs."""
-    serials = {*difference.removed, *difference.added, *difference.changed}
-    asked = {serial: ca.records.entry(tx, owner.id, serial) for serial in serials}
-    return {serial: entry for serial, entry in asked.items() if entry is not None}
-
-
-def _heading(
-    signer: Authority, number: int, now: datetime, found: _Snapshot, settings: Settings
-) -> Heading:
-    latest = max((each.since for each in found.entries if each.since), default=now)
-    moment = (max(now, latest) if latest <= now + _SKEW else now).replace(microsecond=0)
-    next_update = moment + settings.interval + settings.overlap
-    if found.previous is not None:
+def _heading(signer: Authority, found: Round, sheet: Sheet, settings: Settings) -> Heading:
+    next_update = found.moment + settings.interval + settings.overlap
+    if sheet.previous is not None:
         # Never earlier than promised before (RFC 5280 5.1.2.5), also after a change of settings.
-        next_update = max(next_update, found.previous.next_update)
+        next_update = max(next_update, sheet.previous.next_update)
     return Heading(
         issuer=signer.subject,
         key_id=signer.key_id,
-        number=number,
-        this_update=moment,
+        number=found.number,
+        this_update=found.moment,
         next_update=next_update.replace(microsecond=0),
+        base_number=None if sheet.base is None else sheet.base.number,
+        # A delta has the same scope as its base, in the same octets (RFC 5280 5.2.4).
+        distribution_point=(
+            None
+            if sheet.partition == WHOLE
+            else _url(settings, found.owner, sheet.partition, Kind.FULL)
+        ),
+        freshest=(
+            _url(settings, found.owner, sheet.partition, Kind.DELTA)
+            if settings.deltas and sheet.kind is Kind.FULL
+            else None
+        ),
         expired_since=(signer.certificate.not_valid_before_utc if settings.keep_expired else None),
     )
 
 
-def _signed(signer: Authority, heading: Heading, listed: Sequence[Entry]) -> bytes:
-    tbs = build.to_be_signed(heading, signer.algorithm, map(entries.encode, listed))
-    return build.assemble(tbs, signer.algorithm, sign(signer, tbs))
+def _url(settings: Settings, owner: Issuer, partition: int, kind: Kind) -> str:
+    return f"{settings.url}/{paths.current(owner.name, partition, kind)}"
 
 
-def _examine(
-    content: bytes, signer: Authority, heading: Heading, found: _Snapshot
-) -> list[gate.Finding]:
-    findings = [
-        *gate.form(content, signer=signer, expected=heading, count=len(found.entries)),
-        *gate.order(heading, found.previous),
-        *gate.changes(found.difference, found.facts, last_regular=found.last_regular),
-    ]
-    if findings:
-        return findings
-    return gate.listing(content, found.entries, heading.this_update)
+def _judge(signer: Authority, found: Round, signed: Sequence[_Signed]) -> Iterator[gate.Finding]:
+    """Let the gate examine each CRL, and all of them together."""
+    for each in signed:
+        yield from _judge_one(signer, found, each)
+    fulls = {each.sheet.partition: each for each in signed if each.sheet.kind is Kind.FULL}
+    if len(fulls) > 1:
+        parts = [fulls[partition].sheet.region for partition in fulls if partition != WHOLE]
+        yield from gate.coverage(fulls[WHOLE].sheet.region, parts)
+    if found.mismatch is not None:
+        yield from gate.mismatch(found.mismatch, found.unsettled)
+
+
+def _judge_one(signer: Authority, found: Round, each: _Signed) -> Iterator[gate.Finding]:
+    sheet, heading = each.sheet, each.heading
+    unread = gate.form(each.content, signer=signer, expected=heading, region=sheet.region)
+    yield from unread
+    if unread:
+        return
+    yield from gate.count(each.content, sheet.count)
+    yield from gate.order(heading, previous=sheet.previous, latest=found.latest)
+    yield from gate.removals(sheet.region, sheet.kind)
+    if sheet.kind is Kind.DELTA:
+        yield from gate.delta(
+            sheet.difference, found.facts, this_update=found.moment, unsettled=found.unsettled
+        )
+        return
+    yield from gate.changes(
+        sheet.difference, found.facts, last_regular=found.last_regular, unsettled=found.unsettled
+    )
+    if sheet.partition == WHOLE and found.truth is not None:
+        yield from gate.listing(
+            each.content, found.truth, this_update=found.moment, unsettled=found.unsettled
+        )
 
 
 def _refuse(
@@ -182,48 +200,43 @@ def _refuse(
     )
 
 
-def _store(
-    db: Database,
-    now: datetime,
-    owner: Issuer,
-    *,
-    heading: Heading,
-    found: _Snapshot,
-    content: bytes,
-) -> Crl:
+def _store(db: Database, now: datetime, found: Round, signed: Sequence[_Signed]) -> tuple[Crl, ...]:
+    owner = found.owner
     with db.begin() as tx:
         records.lock(tx, owner.id)
-        if records.newest(tx, owner.id, kind=Kind.FULL) != found.previous:
+        if records.newest(tx, owner.id) != found.seen:
             raise Conflict(
-                f"Another publisher stored a CRL of {owner.name} while number {heading.number} was "
+                f"Another publisher stored a CRL of {owner.name} while number {found.number} was "
                 "made; that number is given up."
             )
-        crl = records.add(
-            tx,
-            content,
-            issuer_id=owner.id,
-            number=heading.number,
-            partition=WHOLE,
-            kind=heading.kind,
-            base_number=heading.base_number,
-            this_update=heading.this_update,
-            next_update=heading.next_update,
-            entries=len(found.entries),
-            size=len(content),
-            sha256=hashlib.sha256(content).digest(),
-            key_id=heading.key_id,
-            last_event=found.last_event,
+        crls = tuple(
+            records.add(
+                tx,
+                each.content,
+                issuer_id=owner.id,
+                number=found.number,
+                partition=each.sheet.partition,
+                kind=each.sheet.kind,
+                base_number=each.heading.base_number,
+                this_update=each.heading.this_update,
+                next_update=each.heading.next_update,
+                entries=each.sheet.count,
+                size=len(each.content),
+                sha256=hashlib.sha256(each.content).digest(),
+                key_id=each.heading.key_id,
+            )
+            for each in signed
         )
         audit.append(
             tx,
             at=now,
             actor=_ACTOR,
             act="crl.sign",
-            subject=f"crl:{owner.name}/{heading.number}",
-            entries=crl.entries,
-            sha256=crl.sha256.hex(),
+            subject=f"crl:{owner.name}/{found.number}",
+            sha256={f"{crl.partition}/{crl.kind}": crl.sha256.hex() for crl in crls},
+            entries=crls[0].entries,
         )
-    return crl
+    return crls
 
 
 def _deliver_to(db: Database, now: datetime, owner: Issuer, target: Target) -> None:

@@ -95,8 +95,16 @@ def lines(region: bytes | memoryview) -> Iterator[bytes]:
 
 
 def serial_octets(line: bytes) -> bytes:
-    """Return the content octets of an entry's serial; shorter ones are smaller numbers."""
+    """Return the content octets of an entry's serial."""
     return line[4 : 4 + line[3]]
+
+
+def serial_order(line: bytes) -> bytes:
+    """Return the octets by which entries are sorted: the length of the serial, then the serial.
+
+    Serials are positive and in their shortest form, so this is their order as numbers.
+    """
+    return line[3 : 4 + line[3]]
 
 
 def _heading(

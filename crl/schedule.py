@@ -15,14 +15,17 @@ from crl.targets import Target
 def due(tx: Tx, now: datetime, *, issuer: str, settings: Settings) -> Cause | None:
     """Return why a new CRL is due now, None when the last one will do."""
     owner = ca.records.issuer_named(tx, issuer)
-    last = records.newest(tx, owner.id, kind=Kind.FULL)
-    if last is None:
+    last, full = records.newest(tx, owner.id), records.newest(tx, owner.id, kind=Kind.FULL)
+    if last is None or full is None:
         return Cause.FIRST
-    if now >= last.this_update + settings.interval:
+    if now >= full.this_update + settings.interval:
         return Cause.INTERVAL
-    if now < last.this_update + settings.settle:
-        return None
-    return Cause.CHANGED if ca.records.last_event_id(tx) > last.last_event else None
+    waiting = records.waiting(tx, owner.id, told=last.number)
+    if waiting.urgent:
+        return Cause.URGENT
+    if waiting.count and now >= last.this_update + settings.settle:
+        return Cause.CHANGED
+    return None
 
 
 def publish_if_due(
@@ -40,4 +43,5 @@ def publish_if_due(
         cause = due(tx, now, issuer=issuer, settings=settings)
     if cause is None:
         return None
-    return publish(db, now, issuer=issuer, key=key, settings=settings, targets=targets)
+    kind = settings.on_change if cause is Cause.CHANGED else Kind.FULL
+    return publish(db, now, issuer=issuer, key=key, settings=settings, targets=targets, kind=kind)
