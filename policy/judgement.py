@@ -48,6 +48,7 @@ def judge(
     `conditions` make conditional documents necessary; `today` is the civil day for the expiry of
     IDs, None to leave expiry aside.
     """
+    documents = sorted(documents, key=lambda each: each.order)
     warnings = _warnings(documents, rulebook, today)
     findings = [
         _examine(requirement, documents, rulebook, today)
@@ -133,9 +134,8 @@ def _latest(documents: list[Document], verdict: Verdict) -> Document | None:
     return max((each for each in documents if each.verdict is verdict), key=_received, default=None)
 
 
-def _received(document: Document) -> tuple[datetime, str, str]:
-    # Kind and reason settle ties, so that the order of the documents says nothing.
-    return document.received_at, document.kind, document.reason
+def _received(document: Document) -> datetime:
+    return document.received_at
 
 
 def _expired(document: Document, today: date | None) -> bool:

@@ -132,6 +132,12 @@ class Document:
     reason: str = ""
     expires_on: date | None = None
 
+    @property
+    def order(self) -> tuple[str, datetime, str, str, str, str]:
+        """A key in which any documents have one order only."""
+        expires = "" if self.expires_on is None else self.expires_on.isoformat()
+        return self.kind, self.received_at, self.form, self.verdict, self.reason, expires
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
@@ -228,7 +234,8 @@ class Facts:
 
     def __post_init__(self) -> None:
         """Sort documents and conditions, so that their order says nothing."""
-        object.__setattr__(self, "documents", tuple(sorted(self.documents, key=_document_order)))
+        ordered = sorted(self.documents, key=lambda each: each.order)
+        object.__setattr__(self, "documents", tuple(ordered))
         object.__setattr__(self, "conditions", tuple(sorted(self.conditions)))
 
     def to_json(self) -> dict[str, Any]:
@@ -319,18 +326,6 @@ class Refusal:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote; raises Invalid naming the key that cannot be read."""
         return _read(cls, data)
-
-
-def _document_order(document: Document) -> tuple[str, datetime, str, str, str, str]:
-    expires = "" if document.expires_on is None else document.expires_on.isoformat()
-    return (
-        document.kind,
-        document.received_at,
-        document.form,
-        document.verdict,
-        document.reason,
-        expires,
-    )
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses

@@ -75,15 +75,13 @@ class Question:
     def on_ground(self, action: Action, ground: str, because: str) -> Decision:
         """Return a decision on a ground of the rulebook, with its clauses, source and reason."""
         terms = self.rulebook.grounds[ground]
-        certificate = self.facts.certificate
-        bad_since = certificate.not_before if certificate and terms.bad_since_issue else None
         return replace(
             self.decision(action, terms.clause, because),
             ground=ground,
             contract_clause=terms.contract_clause,
             source=terms.source,
             reason=terms.reason,
-            invalidity_date=bad_since,
+            invalidity_date=self._bad_since() if terms.bad_since_issue else None,
         )
 
     def refusal(
@@ -102,6 +100,11 @@ class Question:
             wanted=self.wanted,
             reasons=reasons,
         )
+
+    def _bad_since(self) -> datetime | None:
+        # An invalidity date never lies after the revocation (RFC 5280 5.3.2).
+        certificate = self.facts.certificate
+        return None if certificate is None else min(certificate.not_before, self.now)
 
     def _counts(self, document: Document, until: datetime | None) -> bool:
         if until is not None and document.received_at > until:

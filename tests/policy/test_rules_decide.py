@@ -201,6 +201,18 @@ def test_a_campaign_that_is_not_in_effect_asks_nothing(stage: CampaignStage, now
     assert decided(given, now).action is Action.NOTHING
 
 
+def test_an_announcement_of_the_future_is_none():
+    """A campaign whose announcement is still to come asks nothing, whatever its other dates say."""
+    later = campaign(announced_at=HOLD_AT + SECOND)
+    assert decided(facts(LACKING, campaign=later), HOLD_AT).action is Action.NOTHING
+
+
+def test_a_warning_of_the_future_is_none():
+    """Who will be told later was not told yet, so they are told first."""
+    given = facts(LACKING, warned_at=HOLD_AT + SECOND)
+    assert decided(given, HOLD_AT).action is Action.REMIND
+
+
 def test_a_complete_dossier_is_restored_whatever_the_campaign_does():
     """A paused or closed campaign, or none, does not keep anybody on hold (Điều 28(3): a must)."""
     given = facts(papers(), certificate=held(DOSSIER))
