@@ -152,7 +152,8 @@ def _sentence(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
         return f"The rulebook has the unknown key {key}; check its spelling."
     if error["type"] == "missing":
         return f"The rulebook lacks the key {key}."
-    return f"The rulebook's key {key} is {error['input']!r}, which cannot be: {error['msg']}."
+    why = error["msg"].removeprefix("Value error, ")
+    return f"The rulebook's key {key} is {error['input']!r}, which cannot be: {why}."
 
 
 def _contradictions(rulebook: Rulebook) -> Iterator[str]:

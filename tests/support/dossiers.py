@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from ca.model import HoldSource, Status
@@ -27,6 +28,10 @@ from policy.model import (
     Verdict,
 )
 from policy.rulebook import Rulebook
+
+# A busy machine is no finding: the first look at a year's holidays alone may take a while.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 LOCAL = timezone(timedelta(hours=7))
 TEXT = (Path(rulebook.__file__).parent / "rulebooks" / "lcs-2024.toml").read_text(encoding="utf-8")
