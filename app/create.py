@@ -5,15 +5,15 @@ a ceremony (`antin ceremony run`) instead.
 """
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from app import config, schema
+from app import config, rulebooks, schema, shipped
 from app.instance import OCSP_SUBSCRIBER, VAULT_FILE
 from app.wiring import VAULT_CONTEXT, Works
 from ca import establish
@@ -24,7 +24,6 @@ from core.errors import Conflict
 from hsm import softhsm
 from hsm.mechanisms import KeyKind
 from policy import vault
-from policy.rulebook import Rulebook
 
 TOKEN_FOLDER = "token"  # noqa: S105 - a folder's name
 ROOT_YEARS = 25
@@ -41,6 +40,7 @@ class Plan:
     issuing_years: int = ISSUING_YEARS
     root_kind: KeyKind = KeyKind.RSA_4096
     issuing_kind: KeyKind = KeyKind.RSA_2048
+    rulebooks: Mapping[str, str] = field(default_factory=shipped.rulebooks)
 
 
 def create(
@@ -48,12 +48,11 @@ def create(
     plan: Plan,
     *,
     clock: Clock | None = None,
-    rulebooks: tuple[Rulebook, ...] | None = None,
     say: Callable[[str], None] = lambda _sentence: None,
 ) -> Works:
     """Create an instance in `home` and return it; raises Conflict when there is one already.
 
-    `say` is told each step in a sentence. `clock` and `rulebooks` are for replays alone.
+    `say` is told each step in a sentence; `clock` is for replays alone.
     """
     if (home / config.FILE).exists():
         raise Conflict(
@@ -65,7 +64,8 @@ def create(
     text = _configuration(plan, token)
     config.parse(text, str(home / config.FILE))
     durable.write(home / config.FILE, text.encode(), mode=0o640)
-    works = Works(home, clock=clock, rulebooks=rulebooks)
+    rulebooks.write(home, plan.rulebooks)
+    works = Works(home, clock=clock)
     schema.upgrade(works.db)
     _generate_keys(works, plan, say)
     _establish(works, plan, say)

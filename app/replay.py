@@ -6,7 +6,7 @@ arrives at the stroke of a campaign's date is not earlier than it.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,7 +30,6 @@ from policy import enrol, intake, orders, remedy, sweep
 from policy.cases import CaseEvent
 from policy.model import Document, Party, Request, Wanted
 from policy.records import cases
-from policy.rulebook import Rulebook
 
 CAMPAIGN = "spring"
 _STEPS = {
@@ -87,7 +86,7 @@ def replay(
     home: Path,
     *,
     dates: Dates,
-    rulebooks: tuple[Rulebook, ...],
+    rulebooks: Mapping[str, str],
     progress: Progress = lambda _done, _of, _now: None,
     say: Callable[[str], None] = lambda _sentence: None,
 ) -> Outcome:
@@ -96,8 +95,8 @@ def replay(
         raise Invalid("The recording names no subscriber, so there is nothing to replay.")
     start = min(each.at for each in recorded.enrolments) - timedelta(days=1)
     clock = SetClock(start)
-    plan = create.Plan(issuing_years=_years_needed(recorded, start))
-    works = create.create(home, plan, clock=clock, rulebooks=rulebooks, say=say)
+    plan = create.Plan(issuing_years=_years_needed(recorded, start), rulebooks=rulebooks)
+    works = create.create(home, plan, clock=clock, say=say)
     outcome = Outcome(works=works, dates=dates, recorded=recorded)
     _Replay(outcome, clock, progress).run()
     return outcome

@@ -1,13 +1,13 @@
 """Composition: an instance's parts joined for the processes that write."""
 
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from app import rulebooks, shipped
 from app.instance import VAULT_FILE, Instance
-from ca import issuers, profiles, records
+from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
 from ca.profiles import Profiles
 from core.clock import Clock
@@ -17,7 +17,6 @@ from crl.model import Published
 from crl.publish import deliver, publish
 from crl.schedule import publish_if_due
 from hsm.keys import PrivateKey
-from policy import rulebook
 from policy.enrol import Desk
 from policy.office import Office
 from policy.rulebook import Rulebook
@@ -29,16 +28,9 @@ VAULT_CONTEXT = b"antin vault"
 class Works:
     """A running instance with database, keys and rulebooks; one in each writing process."""
 
-    def __init__(
-        self,
-        home: Path,
-        *,
-        clock: Clock | None = None,
-        rulebooks: tuple[Rulebook, ...] | None = None,
-    ) -> None:
-        """Open the instance in `home`; `clock` and `rulebooks` are for replays alone."""
+    def __init__(self, home: Path, *, clock: Clock | None = None) -> None:
+        """Open the instance in `home`; `clock` is for replays alone."""
         self.instance = Instance(home, clock=clock)
-        self.rulebooks = rulebooks or shipped_rulebooks()
 
     @property
     def clock(self) -> Clock:
@@ -59,7 +51,12 @@ class Works:
     @cached_property
     def profiles(self) -> Profiles:
         """The certificate profiles that ship with the product."""
-        return shipped_profiles()
+        return shipped.profiles()
+
+    @cached_property
+    def rulebooks(self) -> tuple[Rulebook, ...]:
+        """The instance's rulebooks."""
+        return rulebooks.load(self.instance.home)
 
     @property
     def urls(self) -> Urls:
@@ -108,21 +105,6 @@ class Works:
     def deliver_crls(self, name: str) -> None:
         """Bring CRLs that a crash left behind to where they are served."""
         deliver(self.db, self.clock.now(), issuer=name, targets=[self.instance.crl_target])
-
-
-def shipped_profiles() -> Profiles:
-    """Return the certificate profiles that ship with the product."""
-    return profiles.load(resources.files("ca").joinpath("profiles.toml").read_text("utf-8"))
-
-
-def shipped_rulebooks() -> tuple[Rulebook, ...]:
-    """Return the rulebooks that ship with the product, by file name."""
-    folder = resources.files("policy").joinpath("rulebooks")
-    files = sorted(
-        (each for each in folder.iterdir() if each.name.endswith(".toml")),
-        key=lambda each: each.name,
-    )
-    return tuple(rulebook.load(each.read_text("utf-8")) for each in files)
 
 
 def _role(works: Works, issuer: str) -> str:

@@ -83,7 +83,7 @@ def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
     """
     key = record(tx, decision, actor)
     if decision.action in TOLD:
-        _tell(tx, decision)
+        _tell(tx, key, decision)
     now = decision.at
     match decision.action:
         case Action.HOLD:
@@ -115,14 +115,13 @@ def _source(decision: Decision) -> HoldSource:
     return decision.source
 
 
-def _tell(tx: Tx, decision: Decision) -> None:
+def _tell(tx: Tx, key: str, decision: Decision) -> None:
     certificate = decision.facts.certificate
     values = {
+        "decision": key,
         "serial": certificate.serial if certificate else "",
         "at": decision.at.isoformat(),
         "clause": clause(decision),
-        "lacks": list(decision.lacks),
-        "because": decision.because,
     }
     text = json.dumps(values, ensure_ascii=False)
     outbox.add_notice(tx, decision.facts.subscriber, decision.action, text, decision.at)

@@ -1,8 +1,8 @@
 """One question put to the rules: facts, rulebook and instant, with what all answers need.
 
-Only papers that the office had by `now` count. At the very stroke of a campaign's hold, only those
-received strictly earlier do ("before 20 April" ends at 24:00 of the 19th); an instant later, papers
-that came at the stroke count and lift the hold.
+Only papers that the office had by `now` count. At the very stroke of a date the commit that came
+first wins: papers recorded before the hold save the certificate, those recorded after it lift the
+hold at once.
 """
 
 from dataclasses import dataclass, replace
@@ -109,9 +109,6 @@ class Question:
     def _counts(self, document: Document, until: datetime | None) -> bool:
         if until is not None and document.received_at > until:
             return False
-        campaign = self.facts.campaign
-        if campaign is not None and self.facts.case is None and self.now == campaign.hold_at:
-            return document.received_at < self.now
         return document.received_at <= self.now
 
 

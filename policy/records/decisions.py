@@ -1,11 +1,14 @@
 """Decisions with their facts in the database; never commits, never changes one."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select
 
 from core.database import Tx
+from core.errors import NotFound
+from policy.model import Decision, Refusal
 from policy.tables import decision
 
 
@@ -20,3 +23,17 @@ def decisions(tx: Tx, subscriber_id: str | None = None) -> list[RowMapping]:
     if subscriber_id is not None:
         query = query.where(decision.c.subscriber_id == subscriber_id)
     return [row._mapping for row in tx.execute(query)]
+
+
+def named(tx: Tx, key: str) -> Decision | Refusal:
+    """Return the decision or refusal `key` with its facts; raises NotFound."""
+    row = tx.execute(select(decision).where(decision.c.id == key)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no decision {key!r}.")
+    return read(row._mapping)
+
+
+def read(row: RowMapping) -> Decision | Refusal:
+    """Return the decision or refusal that a row keeps."""
+    kind = Decision if row["outcome"] == "decision" else Refusal
+    return kind.from_json(json.loads(row["record"]))

@@ -1,0 +1,183 @@
+"""antin dossier, document, case, token: the registration desk."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from app.cli.desk import AsJson, console, place, show
+from core.errors import Invalid
+from policy import facts, intake, remedy, rules
+from policy.cases import CaseEvent
+from policy.model import Document, Verdict
+from policy.records import cases, documents
+
+dossier = typer.Typer(no_args_is_help=True, help="A subscriber's dossier.")
+document = typer.Typer(no_args_is_help=True, help="The papers of dossiers.")
+case = typer.Typer(no_args_is_help=True, help="Remedy cases.")
+token = typer.Typer(no_args_is_help=True, help="The tokens sent to subscribers.")
+
+Subscriber = Annotated[str, typer.Argument(help="The subscriber's id in the register.")]
+Number = Annotated[int, typer.Argument(help="The document's number (antin dossier show).")]
+
+
+@dossier.command(name="show")
+def show_dossier(
+    context: typer.Context, subscriber: Subscriber, *, as_json: AsJson = False
+) -> None:
+    """Show a subscriber's papers and what is still missing. Example: antin dossier show KH00001."""
+    desk = place(context)
+    rulebook = desk.office.rulebook(desk.works.clock.now())
+    with desk.works.db.read() as tx:
+        known = facts.of_wanted(tx, subscriber)
+        papers = documents.numbered_documents(tx, subscriber)
+    judgement = rules.judge(known.kind, known.documents, rulebook)
+    rows = [
+        {
+            "number": number,
+            "case": of_case,
+            "document": paper.kind,
+            "form": paper.form,
+            "received": paper.received_at,
+            "verdict": paper.verdict,
+            "reason": paper.reason,
+        }
+        for number, of_case, paper in papers
+    ]
+    lacks = [lack.why for lack in judgement.lacks]
+    if as_json:
+        whole = {"subscriber": subscriber, "state": judgement.state, "lacks": lacks}
+        show([{**whole, "documents": rows}], as_json=True)
+        return
+    show(rows, as_json=False, title=f"{subscriber}: {judgement.state}")
+    for sentence in lacks:
+        console.print(sentence, markup=False)
+
+
+@document.command()
+def receive(
+    context: typer.Context,
+    subscriber: Subscriber,
+    kind: Annotated[str, typer.Option(help="Which document, in the rulebook's word.")],
+    form: Annotated[str, typer.Option(help="In which form it came, in the rulebook's word.")],
+    expires: Annotated[str, typer.Option(help="The last day of an ID's validity.")] = "",
+) -> None:
+    """Record a paper that arrived; an officer accepts or rejects it afterwards.
+
+    Example: antin document receive KH00001 --kind contract --form paper_original
+    """
+    desk = place(context)
+    now = desk.works.clock.now()
+    rulebook = desk.office.rulebook(now)
+    _known(kind, rulebook.documents.keys(), "document")
+    _known(form, rulebook.forms.keys(), "form")
+    paper = Document(
+        kind=kind,
+        form=form,
+        verdict=Verdict.PENDING,
+        received_at=now,
+        expires_on=date.fromisoformat(expires) if expires else None,
+    )
+    (number,) = intake.receive(desk.office, subscriber, [paper])
+    console.print(f"The paper has the number {number}.")
+
+
+@document.command()
+def accept(context: typer.Context, number: Number) -> None:
+    """Accept a paper; a dossier that is complete by it restores at once.
+
+    Example: antin document accept 17
+    """
+    owner = intake.judge(place(context).office, number, Verdict.ACCEPTED)
+    console.print(f"The paper {number} of {owner} is accepted.")
+
+
+@document.command()
+def reject(
+    context: typer.Context,
+    number: Number,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence for the subscriber.")],
+) -> None:
+    """Reject a paper with a reason. Example: antin document reject 17 --reason "bản sao mờ"."""
+    owner = intake.judge(place(context).office, number, Verdict.REJECTED, reason)
+    console.print(f"The paper {number} of {owner} is rejected.")
+
+
+@case.command(name="list")
+def list_cases(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the remedy cases that are open. Example: antin case list --json."""
+    with place(context).works.db.read() as tx:
+        found = cases.open_cases(tx)
+    show([_case(each) for each in found], as_json=as_json)
+
+
+@case.command(name="show")
+def show_case(context: typer.Context, name: str, *, as_json: AsJson = False) -> None:
+    """Show one remedy case. Example: antin case show KH00012-1."""
+    with place(context).works.db.read() as tx:
+        found = cases.case_named(tx, name)
+    show([_case(found)], as_json=as_json)
+
+
+@case.command()
+def advance(context: typer.Context, name: str, event: CaseEvent) -> None:
+    """Take a case one step further. Example: antin case advance KH00012-1 video_verified."""
+    office = place(context).office
+    if event is CaseEvent.TOKEN_RECEIVED:
+        after = remedy.deliver(office, name)
+    elif event in _BY_CLOCK_OR_PAPER:
+        raise Invalid(f"{event} is not said by hand: it follows from papers, clocks and issuance.")
+    else:
+        after = remedy.step(office, name, event)
+    console.print(f"The case {name} is {after.state}.")
+
+
+@token.command(name="list")
+def list_tokens(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the tokens and their states. Example: antin token list."""
+    with place(context).works.db.read() as tx:
+        states = cases.token_states(tx)
+    rows = [{"token": serial, "state": state} for serial, state in sorted(states.items())]
+    show(rows, as_json=as_json)
+
+
+@token.command()
+def lock(context: typer.Context, serial: str) -> None:
+    """Record that a token whose lock was ordered is locked, for ever.
+
+    Example: antin token lock LCS1CF015DD
+    """
+    remedy.confirm_lock(place(context).office, serial)
+    console.print(f"The token {serial} is locked for ever.")
+
+
+_BY_CLOCK_OR_PAPER = frozenset(
+    {
+        CaseEvent.PHOTOS_UPLOADED,
+        CaseEvent.TOKEN_SHIPPED,
+        CaseEvent.DOSSIER_RECEIVED,
+        CaseEvent.ACTIVATED,
+        CaseEvent.PAYMENT_MISSED,
+        CaseEvent.DEADLINE_MISSED,
+        CaseEvent.CERTIFICATE_REVOKED,
+        CaseEvent.FORFEITED,
+    }
+)
+
+
+def _known(word: str, words: Iterable[str], what: str) -> None:
+    known = sorted(words)
+    if word not in known:
+        raise Invalid(f"The rulebook knows no {what} {word!r}; it knows {', '.join(known)}.")
+
+
+def _case(found: cases.Case) -> dict[str, object]:
+    return {
+        "case": found.id,
+        "subscriber": found.subscriber_id,
+        "state": found.state,
+        "opened": found.opened_at,
+        "token": found.token,
+        "due": found.due_at,
+    }

@@ -1,0 +1,52 @@
+"""The entry point: the tree of commands, the common options, and errors as plain sentences."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.cli import certificates, dossiers, lifecycle, policies, running, springs
+from app.cli.desk import Place, user
+from core.errors import AntinError, Invalid
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Antin: a certificate authority that knows its dossiers.",
+)
+for commands in (running.app, lifecycle.app, certificates.app, springs.app):
+    app.registered_commands.extend(commands.registered_commands)
+app.add_typer(running.serve, name="serve")
+app.add_typer(dossiers.dossier, name="dossier")
+app.add_typer(dossiers.document, name="document")
+app.add_typer(dossiers.case, name="case")
+app.add_typer(dossiers.token, name="token")
+app.add_typer(policies.campaign, name="campaign")
+app.add_typer(policies.rules, name="rules")
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option(envvar="ANTIN_HOME", help="The instance's folder.")] = Path(
+        "var"
+    ),
+    operator: Annotated[
+        str, typer.Option("--as", envvar="ANTIN_OPERATOR", help="Who acts, for the audit trail.")
+    ] = "",
+) -> None:
+    """Set what all commands share."""
+    context.obj = Place(home=home, operator=operator or user())
+
+
+def main() -> None:
+    """Run one command; our own errors become one sentence, exit code 1 or (wrong input) 2."""
+    try:
+        app()
+    except AntinError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
+        sys.exit(2 if isinstance(error, Invalid) else 1)

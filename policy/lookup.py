@@ -1,0 +1,86 @@
+"""What the public may look up: status and missing papers; never a person, never a contact."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ca import history
+from ca import records as engine
+from ca.history import Validity
+from ca.model import Certificate
+from core import serials
+from core.database import Tx
+from core.errors import NotFound
+from policy import facts, rules
+from policy.records import subscribers
+from policy.rulebook import Rulebook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One certificate as the public sees it at `at`; `because` is empty for good ones.
+
+    `missing` names the papers still needed, in Vietnamese and English; None when the dossier was
+    not looked at (a question about the past).
+    """
+
+    serial: str
+    validity: Validity
+    since: datetime | None
+    clause: str
+    reason: str
+    holds: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    at: datetime
+    missing: tuple[tuple[str, str], ...] | None = None
+
+
+def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
+    """Return how the certificate stood at the instant `at`; raises NotFound."""
+    answer = history.status_at(tx, serial, at)
+    if answer.certificate.der is None:
+        raise NotFound(f"No certificate has the serial {serials.to_hex(serial)}.")
+    event = answer.event
+    quiet = answer.validity in (Validity.GOOD, Validity.NOT_YET_VALID)
+    return Standing(
+        serial=serials.to_hex(serial),
+        validity=answer.validity,
+        since=event.at if event else None,
+        clause="" if quiet or event is None else event.clause,
+        reason=event.reason.value if event and event.reason else "",
+        holds=(),
+        not_before=answer.certificate.not_before,
+        not_after=answer.certificate.not_after,
+        at=at,
+    )
+
+
+def of_subscriber(tx: Tx, query: str, rulebook: Rulebook, now: datetime) -> list[Standing]:
+    """Return the certificates of a tax code or subscriber id as they stand now, newest first."""
+    wanted = query.strip()
+    names = subscribers.ids_by_tax_code(tx, wanted)
+    if not names and wanted in subscribers.kinds_of(tx, [wanted]):
+        names = [wanted]
+    found = [
+        each for name in names for each in engine.of_subscriber(tx, name) if each.der is not None
+    ]
+    return [_now(tx, each, rulebook, now) for each in reversed(found)]
+
+
+def _now(tx: Tx, certificate: Certificate, rulebook: Rulebook, now: datetime) -> Standing:
+    standing = by_serial(tx, certificate.serial, now)
+    known = facts.of_certificate(tx, certificate)
+    judgement = rules.judge(known.kind, known.documents, rulebook)
+    names = [rulebook.documents[lack.document] for lack in judgement.lacks]
+    return Standing(
+        serial=standing.serial,
+        validity=standing.validity,
+        since=standing.since,
+        clause=standing.clause,
+        reason=standing.reason,
+        holds=tuple(hold.source.value for hold in certificate.standing.holds),
+        not_before=standing.not_before,
+        not_after=standing.not_after,
+        at=now,
+        missing=tuple((name.vi, name.en) for name in names),
+    )

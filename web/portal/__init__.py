@@ -1,0 +1,1 @@
+"""The public look-up pages: translate a question to the look-up and its answer to a page."""

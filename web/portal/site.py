@@ -1,0 +1,139 @@
+"""The portal's pages: look up by tax code, subscriber or serial; status now, or at an instant."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from core import serials
+from core.clock import Clock
+from core.database import Database
+from core.errors import AntinError, Invalid, NotFound
+from policy import lookup
+from policy.lookup import Standing
+from policy.rulebook import Rulebook
+from web.portal import words
+
+_MOST_QUERY = 64
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+
+def build(db: Database, clock: Clock, rulebook: Callable[[datetime], Rulebook]) -> Flask:
+    """Return the portal over a read-only database; `rulebook` gives the one in force then."""
+    site = Flask("web.portal", static_folder="static", template_folder="templates")
+    site.config.update(MAX_CONTENT_LENGTH=16 * 1024)
+    pages = _Pages(db, clock, rulebook)
+    site.add_url_rule("/", "home", pages.home)
+    site.add_url_rule("/status/<serial>", "status", pages.status)
+    site.add_url_rule("/health/live", "live", lambda: "live")
+    site.register_error_handler(AntinError, _explain)
+    site.context_processor(pages.language)
+    site.after_request(_harden)
+    return site
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    db: Database
+    clock: Clock
+    rulebook: Callable[[datetime], Rulebook]
+
+    def home(self) -> AnyResponse | str:
+        query = request.args.get("q", "").strip()
+        if len(query) > _MOST_QUERY:
+            raise Invalid(f"The question has {len(query)} characters; the limit is {_MOST_QUERY}.")
+        if not query:
+            return render_template("home.html", query="", found=None)
+        now = self.clock.now()
+        with self.db.read() as tx:
+            found = lookup.of_subscriber(tx, query, self.rulebook(now), now)
+        if not found and _is_serial(query):
+            return redirect(url_for("status", serial=query, lang=request.args.get("lang")))
+        if _wants_json():
+            return jsonify(certificates=[_plain(each) for each in found])
+        return render_template("home.html", query=query, found=found)
+
+    def status(self, serial: str) -> AnyResponse | str:
+        at = self._instant(request.args.get("at"))
+        with self.db.read() as tx:
+            found = lookup.by_serial(tx, serials.parse(serial), at)
+        if _wants_json():
+            return jsonify(_plain(found))
+        return render_template("status.html", found=found, asked="at" in request.args)
+
+    def language(self) -> dict[str, Any]:
+        chosen = "en" if request.args.get("lang") == "en" else "vi"
+        return {"t": words.WORDS[chosen], "lang": chosen, "when": self._when}
+
+    def _instant(self, text: str | None) -> datetime:
+        """Read ?at=; an instant without a zone is local time, as invoices write it."""
+        now = self.clock.now()
+        if text is None:
+            return now
+        try:  # an unescaped + of the zone arrives as a blank
+            instant = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        except ValueError:
+            raise Invalid(
+                f"The instant {text[:40]!r} cannot be read; write 2024-04-20T09:30:00+07:00."
+            ) from None
+        return instant if instant.tzinfo else instant.replace(tzinfo=self._zone())
+
+    def _when(self, instant: datetime | None) -> str:
+        if instant is None:
+            return ""
+        return instant.astimezone(self._zone()).strftime("%d/%m/%Y %H:%M:%S")
+
+    def _zone(self) -> ZoneInfo:
+        return self.rulebook(self.clock.now()).calendar.zone
+
+
+def _explain(error: Exception) -> tuple[Any, int]:
+    code = 404 if isinstance(error, NotFound) else 400 if isinstance(error, Invalid) else 503
+    if _wants_json():
+        return jsonify(type="about:blank", title=str(error), status=code), code
+    return render_template("trouble.html", sentence=str(error)), code
+
+
+def _harden(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _is_serial(query: str) -> bool:
+    try:
+        serials.parse(query)
+    except Invalid:
+        return False
+    return True
+
+
+def _wants_json() -> bool:
+    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
+    return best == "application/json" or request.args.get("format") == "json"
+
+
+def _plain(found: Standing) -> dict[str, Any]:
+    return {
+        "serial": found.serial,
+        "status": found.validity.value,
+        "since": found.since.isoformat() if found.since else None,
+        "reason": found.reason or None,
+        "clause": found.clause or None,
+        "holds": list(found.holds),
+        "not_before": found.not_before.isoformat(),
+        "not_after": found.not_after.isoformat(),
+        "at": found.at.isoformat(),
+        "missing_documents": None
+        if found.missing is None
+        else [{"vi": vi, "en": en} for vi, en in found.missing],
+    }
