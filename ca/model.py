@@ -158,3 +158,23 @@ class Entry:
     since: datetime | None
     invalidity_date: datetime | None
     not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One status event as followers see it: its number and whose status it changed."""
+
+    event: int
+    issuer_id: int
+    serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """Which transactions one snapshot of PostgreSQL takes for finished: those below `oldest`.
+
+    Those from `next` on had not begun to write. Both are full transaction numbers (xid8).
+    """
+
+    oldest: int
+    next: int

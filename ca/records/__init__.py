@@ -1,16 +1,15 @@
 """The engine's queries: a transaction in, values out; never commits."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ca.model import (
     Act,
     Certificate,
-    Entry,
     Hold,
     HoldSource,
     Issuer,
@@ -19,11 +18,21 @@ from ca.model import (
     Status,
     StatusEvent,
 )
+from ca.records.statuses import (
+    changes,
+    entries_not_good,
+    entry,
+    horizon,
+    last_event_id,
+    live,
+)
 from ca.tables import certificate, hold, issuer, status_event, subject_key
 from core import serials
 from core.database import Tx
 from core.errors import Conflict, NotFound, Refused
 from core.reasons import Reason
+
+__all__ = ["changes", "entries_not_good", "entry", "horizon", "last_event_id", "live"]
 
 _BATCH = 500
 
@@ -266,51 +275,6 @@ def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent
     )
     row = tx.execute(query).one_or_none()
     return None if row is None else _event(row)
-
-
-def last_event_id(tx: Tx) -> int:
-    """Return the number of the newest status event, 0 when there is none."""
-    newest: int = tx.execute(select(func.coalesce(func.max(status_event.c.id), 0))).scalar_one()
-    return newest
-
-
-_ENTRY_COLUMNS = (
-    certificate.c.serial, certificate.c.stage, certificate.c.status, certificate.c.reason,
-    certificate.c.since, certificate.c.invalidity_date, certificate.c.not_after,
-)  # fmt: skip
-_ENTRY = select(*_ENTRY_COLUMNS).where(
-    certificate.c.issuer_id == bindparam("issuer_id"), certificate.c.serial == bindparam("serial")
-)
-
-
-def entry(tx: Tx, issuer_id: int, serial: int) -> Entry | None:
-    """Return what OCSP must know of one serial of one issuer; None when it was never issued."""
-    row = tx.execute(_ENTRY, {"issuer_id": issuer_id, "serial": serial}).one_or_none()
-    return None if row is None else _entry(row)
-
-
-def entries_not_good(tx: Tx, issuer_id: int) -> Iterator[Entry]:
-    """Yield every held or revoked certificate of one issuer, also expired, by serial bytes."""
-    query = (
-        select(*_ENTRY_COLUMNS)
-        .where(certificate.c.issuer_id == issuer_id, certificate.c.status != Status.GOOD)
-        .order_by(certificate.c.serial)
-        .execution_options(yield_per=5000)
-    )
-    for row in tx.execute(query):
-        yield _entry(row)
-
-
-def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
-    return Entry(
-        serial=row.serial,
-        stage=Stage(row.stage),
-        status=Status(row.status),
-        reason=None if row.reason is None else Reason(row.reason),
-        since=row.since,
-        invalidity_date=row.invalidity_date,
-        not_after=row.not_after,
-    )
 
 
 def _event(row: Row[Any]) -> StatusEvent:
