@@ -98,7 +98,7 @@ def outcome_rows(works: Works) -> list[Row]:
         for row in decisions.decisions(tx):
             made = decisions.read(row)
             if isinstance(made, Decision):
-                reason = made.reason.value if made.reason else made.source or ""
+                reason = made.source or made.reason or ""
                 seen[made.action, str(reason), row["clause"]] += 1
     return [
         Row(act=title, count=count, reason=reason, clause=clause)
