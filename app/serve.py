@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,13 +13,17 @@ from app.instance import Instance
 
 PROCESSES = ("responder", "portal", "worker")
 _GRACE_SECONDS = 10.0
+_START_SECONDS = 30.0
 _POLL_SECONDS = 0.2
+_THREADS = 4
+_BACKLOG = 256
 
 
 def responder(instance: Instance, *, workers: int = 1) -> None:
     """Serve OCSP, CRLs and issuer certificates under granian until stopped."""
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.log import LogLevels
 
     os.environ["ANTIN_HOME"] = str(instance.home)
     host, port = address(instance.config.listen.responder)
@@ -28,8 +33,11 @@ def responder(instance: Instance, *, workers: int = 1) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
+        blocking_threads=_THREADS,
+        backpressure=_BACKLOG,
         factory=True,
-        log_access=False,
+        websockets=False,
+        log_level=LogLevels.warning,
     ).serve()
 
 
@@ -38,6 +46,7 @@ def portal(instance: Instance) -> None:
     os.environ["ANTIN_HOME"] = str(instance.home)
     bind = instance.config.listen.portal
     command = ("-m", "gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "4")
+    command += ("--no-control-socket", "--log-level", "warning")
     os.execv(sys.executable, (sys.executable, *command, "app.portal:application()"))  # noqa: S606 - our own interpreter
 
 
@@ -46,11 +55,15 @@ def together(
 ) -> int:
     """Run the named processes until one ends or we are told to stop; return the exit code.
 
-    `ready` is called once when all of them were started.
+    `ready` is called once when those that listen do.
     """
     signal.signal(signal.SIGTERM, _stop)
+    listen = Instance(home).config.listen.model_dump()
     children = {name: _start(home, name) for name in names}
     try:
+        for name in names:
+            if name in listen:
+                _await(children[name], listen[name])
         ready()
         while all(child.poll() is None for child in children.values()):
             time.sleep(_POLL_SECONDS)
@@ -72,6 +85,18 @@ def _start(home: Path, name: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "app.cli", "--home", str(home), *words], start_new_session=True
     )
+
+
+def _await(child: subprocess.Popen[bytes], listen: str) -> None:
+    """Wait until `child` listens; a child that ends, or is not up in time, is left to the caller."""
+    deadline = time.monotonic() + _START_SECONDS
+    while child.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(address(listen), timeout=1).close()
+        except OSError:
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:
