@@ -57,7 +57,8 @@ def run(folder: Path, home: Path, clock: Clock, progress: Progress) -> Outcome:
     by = shift(clock.now(), dates)
     texts = {name: moved_rulebook(text, by, dates) for name, text in shipped.rulebooks().items()}
     recorded = recording.read(folder).moved(by)
-    return replay(recorded, home, dates=dates.moved(by), rulebooks=texts, progress=progress)
+    plan = create.Plan(rulebooks=texts)
+    return replay(recorded, home, dates=dates.moved(by), plan=plan, progress=progress)
 
 
 def bring_up_to_date(home: Path) -> Works:

@@ -6,7 +6,7 @@ arrives at the stroke of a campaign's date is not earlier than it.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -86,17 +86,19 @@ def replay(
     home: Path,
     *,
     dates: Dates,
-    rulebooks: Mapping[str, str],
+    plan: create.Plan,
     progress: Progress = lambda _done, _of, _now: None,
-    say: Callable[[str], None] = lambda _sentence: None,
 ) -> Outcome:
-    """Create an instance in `home` and live through the recording; `progress` hears of each act."""
+    """Create an instance in `home` and live through the recording; `progress` hears of each act.
+
+    The `plan` is followed, but for an issuing CA that lives as long as the recording needs.
+    """
     if not recorded.enrolments:
         raise Invalid("The recording names no subscriber, so there is nothing to replay.")
     start = min(each.at for each in recorded.enrolments) - timedelta(days=1)
     clock = SetClock(start)
-    plan = create.Plan(issuing_years=_years_needed(recorded, start), rulebooks=rulebooks)
-    works = create.create(home, plan, clock=clock, say=say)
+    plan = replace(plan, issuing_years=_years_needed(recorded, start))
+    works = create.create(home, plan, clock=clock)
     outcome = Outcome(works=works, dates=dates, recorded=recorded)
     _Replay(outcome, clock, progress).run()
     return outcome

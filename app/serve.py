@@ -44,10 +44,12 @@ def responder(instance: Instance, *, workers: int = 1) -> None:
 def portal(instance: Instance) -> None:
     """Become gunicorn, which serves the look-up pages."""
     os.environ["ANTIN_HOME"] = str(instance.home)
-    bind = instance.config.listen.portal
-    command = ("-m", "gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "4")
-    command += ("--no-control-socket", "--log-level", "warning")
-    os.execv(sys.executable, (sys.executable, *command, "app.portal:application()"))  # noqa: S606 - our own interpreter
+    command = [
+        *(sys.executable, "-m", "gunicorn", "--bind", instance.config.listen.portal),
+        *("--worker-class", "gthread", "--threads", str(_THREADS)),
+        *("--no-control-socket", "--log-level", "warning", "app.portal:application()"),
+    ]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
 
 
 def together(
@@ -88,7 +90,7 @@ def _start(home: Path, name: str) -> subprocess.Popen[bytes]:
 
 
 def _await(child: subprocess.Popen[bytes], listen: str) -> None:
-    """Wait until `child` listens; a child that ends, or is not up in time, is left to the caller."""
+    """Wait until `child` listens; one that ends or takes too long is left to the caller."""
     deadline = time.monotonic() + _START_SECONDS
     while child.poll() is None and time.monotonic() < deadline:
         try:

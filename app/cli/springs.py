@@ -19,6 +19,7 @@ from app import demo as story
 from app import recording, report, serve, shipped
 from app import replay as replays
 from app.cli.desk import console, place
+from app.create import Plan
 from app.replay import Progress
 from app.wiring import Works
 from core.clock import SystemClock
@@ -49,7 +50,7 @@ def replay(
             recorded,
             home,
             dates=replays.Dates(),
-            rulebooks=shipped.rulebooks(),
+            plan=Plan(),
             progress=progress,
         )
         text = json.dumps(report.build(outcome), ensure_ascii=False, indent=1)

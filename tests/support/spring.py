@@ -68,6 +68,42 @@ def judge(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def held_at_deadline(folder: Path) -> int:
+    """How many certificates rule 3 holds: alive, and incomplete by what came before the day."""
+    ended = {"revocation_requested", "key_lost"}
+    papers: dict[str, set[str]] = {}
+    dead: set[str] = set()
+    opened: set[str] = set()
+    for row in _rows(folder / "documents.csv"):
+        if counts(row["document"], row["form"], row["verdict"]):
+            papers.setdefault(row["customer_id"], set()).add(row["document"])
+    for row in _rows(folder / "events.csv"):
+        if datetime.fromisoformat(row["at"]) >= HOLD_AT:
+            continue
+        who = row["customer_id"]
+        detail = dict(part.split("=", 1) for part in row["detail"].split(";") if part)
+        if row["event"] in ended:
+            dead.add(who)
+        if row["event"] == "photos_uploaded":
+            opened.add(who)
+        if row["event"] == "document_received" and who not in opened:
+            kind = detail["document"]
+            if counts(kind, detail["form"], detail["verdict"]):
+                papers.setdefault(who, set()).add(kind)
+    held = 0
+    for row in _rows(folder / "subscribers.csv"):
+        who = row["customer_id"]
+        alive = who not in dead and _end(row) >= HOLD_AT
+        held += bool(alive and REQUIRED[row["kind"]] - papers.get(who, set()))
+    return held
+
+
+def _end(row: dict[str, str]) -> datetime:
+    start = datetime.combine(date.fromisoformat(row["valid_from"]), datetime.min.time(), VN)
+    start += timedelta(hours=8)
+    return start.replace(year=start.year + int(row["years"])) - timedelta(seconds=1)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
@@ -78,9 +114,7 @@ class _Customer:
         self, row: dict[str, str], papers: list[dict[str, str]], events: list[dict[str, str]]
     ) -> None:
         self.required = REQUIRED[row["kind"]]
-        start = datetime.combine(date.fromisoformat(row["valid_from"]), datetime.min.time(), VN)
-        start += timedelta(hours=8)
-        self.end = start.replace(year=start.year + int(row["years"])) - timedelta(seconds=1)
+        self.end = _end(row)
         self.held = {
             each["document"]
             for each in papers
