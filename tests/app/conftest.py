@@ -1,6 +1,5 @@
 """The sample spring, replayed once for all tests that look at it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ FAST = Plan(root_kind=KeyKind.P_256)
 
 
 @pytest.fixture(scope="session")
-def spring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+def spring(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """The sample spring as recorded, lived through to its end."""
     home = tmp_path_factory.mktemp("spring")
-    yield replay(recording.read(shipped.sample()), home, dates=Dates(), plan=FAST)
+    return replay(recording.read(shipped.sample()), home, dates=Dates(), plan=FAST)
 
 
 @pytest.fixture(scope="session")
