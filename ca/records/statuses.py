@@ -1,6 +1,6 @@
 """What publication follows: the standing of one serial, of all that are not good, and changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, text
@@ -17,6 +17,7 @@ def last_event_id(tx: Tx) -> int:
     return newest
 
 
+_BATCH = 500
 _LAST_OCTET = 0xFF
 
 _ENTRY_COLUMNS = (
@@ -58,22 +59,31 @@ def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     )
 
 
-def changes(tx: Tx, after: int) -> list[Change]:
-    """Return the status events numbered above `after` that this transaction sees, in order.
+def event_numbers(tx: Tx, after: int) -> list[int]:
+    """Return the numbers above `after` of the status events that this transaction sees, sorted.
 
     On PostgreSQL a lower number may become visible after a higher one: numbers are drawn before
     the commit. Who follows the events reads again from below; see `horizon`.
     """
-    query = (
-        select(status_event.c.id, certificate.c.issuer_id, certificate.c.serial)
-        .join(certificate, certificate.c.id == status_event.c.certificate_id)
-        .where(status_event.c.id > after)
-        .order_by(status_event.c.id)
-    )
-    return [
-        Change(event=row.id, issuer_id=row.issuer_id, serial=row.serial)
-        for row in tx.execute(query)
-    ]
+    query = select(status_event.c.id).where(status_event.c.id > after).order_by(status_event.c.id)
+    return list(tx.execute(query).scalars())
+
+
+def changes(tx: Tx, numbers: Sequence[int]) -> list[Change]:
+    """Return which certificates these status events are about, sorted by the event."""
+    found: list[Change] = []
+    for start in range(0, len(numbers), _BATCH):
+        query = (
+            select(status_event.c.id, certificate.c.issuer_id, certificate.c.serial)
+            .join(certificate, certificate.c.id == status_event.c.certificate_id)
+            .where(status_event.c.id.in_(numbers[start : start + _BATCH]))
+            .order_by(status_event.c.id)
+        )
+        found += [
+            Change(event=row.id, issuer_id=row.issuer_id, serial=row.serial)
+            for row in tx.execute(query)
+        ]
+    return found
 
 
 def horizon(tx: Tx) -> Horizon | None:

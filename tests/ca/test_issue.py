@@ -1,7 +1,5 @@
 """Issuance: what comes out, what is refused, and what a crash leaves behind."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -12,39 +10,13 @@ from ca import records
 from ca.issuers import SigningIssuer
 from ca.model import Act, HoldSource, Stage, Status
 from ca.reconcile import reconcile
-from core import audit
+from core import audit, serials
 from core.clock import SetClock
-from core.database import Database, Tx
+from core.database import Database
 from core.errors import Conflict, Refused
 from core.reasons import Reason
 from tests.support import authority
-
-
-class Crash(Exception):  # noqa: N818 - the machine stops here
-    """The machine stops."""
-
-
-class CrashingDatabase(Database):
-    """A database whose nth commit crashes: before it happened, or right after it did."""
-
-    def __init__(self, db: Database, at: int, *, persisted: bool) -> None:
-        """Crash at commit number `at`, counted from 1; `persisted` says whether it happened."""
-        self.engine = db.engine
-        self._at = at
-        self._persisted = persisted
-        self._commits = 0
-
-    @contextmanager
-    def begin(self) -> Iterator[Tx]:
-        """Begin a transaction whose commit may be the crash."""
-        self._commits += 1
-        crash = self._commits == self._at
-        with super().begin() as tx:
-            yield tx
-            if crash and not self._persisted:
-                raise Crash
-        if crash:
-            raise Crash
+from tests.support.crash import Crash, CrashingDatabase
 
 
 def test_issued_certificate_is_the_draft(
@@ -59,7 +31,7 @@ def test_issued_certificate_is_the_draft(
     assert (issued.stage, issued.standing.status) == (Stage.ISSUED, Status.GOOD)
     with db.read() as tx:
         (event,) = records.events(tx, issued.id)
-        trail = audit.entries(tx, subject=f"certificate:{issued.serial:X}")
+        trail = audit.entries(tx, subject=f"certificate:{serials.to_hex(issued.serial)}")
     assert (event.act, event.status, event.clause) == (
         Act.ISSUE,
         Status.GOOD,

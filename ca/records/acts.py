@@ -1,0 +1,50 @@
+"""The history of each certificate: status events, appended and never changed."""
+
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+
+from ca.model import Act, HoldSource, Status, StatusEvent
+from ca.tables import status_event
+from core.database import Tx
+from core.reasons import Reason
+
+
+def add_event(tx: Tx, **values: Any) -> int:  # noqa: ANN401 - the columns of status_event
+    """Append one status event and return its number."""
+    query = insert(status_event).values(**values).returning(status_event.c.id)
+    number: int = tx.execute(query).scalar_one()
+    return number
+
+
+def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:
+    """Return a certificate's history, oldest first."""
+    query = (
+        select(status_event)
+        .where(status_event.c.certificate_id == certificate_id)
+        .order_by(status_event.c.id)
+    )
+    return [_event(row) for row in tx.execute(query)]
+
+
+def all_events(tx: Tx) -> list[StatusEvent]:
+    """Return every status event there is, oldest first."""
+    return [_event(row) for row in tx.execute(select(status_event).order_by(status_event.c.id))]
+
+
+def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent | None:
+    """Return the event that `decision` caused on this certificate, if any."""
+    query = select(status_event).where(
+        status_event.c.certificate_id == certificate_id, status_event.c.decision == decision
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _event(row)
+
+
+def _event(row: Row[Any]) -> StatusEvent:
+    values = dict(row._mapping)
+    values["act"] = Act(row.act)
+    values["status"] = Status(row.status)
+    values["reason"] = None if row.reason is None else Reason(row.reason)
+    values["source"] = None if row.source is None else HoldSource(row.source)
+    return StatusEvent(**values)

@@ -1,0 +1,151 @@
+"""Certificates as rows: read one by one, or many at once; never changed here."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+
+from ca.model import Certificate, Hold, HoldSource, Stage, Standing, Status
+from ca.tables import certificate, hold
+from core import serials
+from core.database import Tx
+from core.errors import Conflict, NotFound
+from core.reasons import Reason
+
+_BATCH = 500
+
+
+def by_serial(tx: Tx, serial: int, *, issuer_id: int | None = None) -> Certificate:
+    """Return the certificate with `serial` (of one issuer, or of any); raises NotFound."""
+    query = _certificates().where(certificate.c.serial == serial)
+    if issuer_id is not None:
+        query = query.where(certificate.c.issuer_id == issuer_id)
+    rows = tx.execute(query).all()
+    if not rows:
+        raise NotFound(f"No certificate has the serial {serials.to_hex(serial)}.")
+    if len(rows) > 1:
+        raise Conflict(
+            f"{len(rows)} issuers have a certificate with the serial {serials.to_hex(serial)}; "
+            "name the issuer too."
+        )
+    return _with_holds(tx, rows)[0]
+
+
+def by_decision(tx: Tx, decision: str) -> Certificate | None:
+    """Return the certificate that `decision` issued, if any."""
+    return _one(tx, certificate.c.decision == decision)
+
+
+def by_id(tx: Tx, certificate_id: int) -> Certificate:
+    """Return the certificate in that row; raises NotFound."""
+    found = _one(tx, certificate.c.id == certificate_id)
+    if found is None:
+        raise NotFound(f"No certificate has the row number {certificate_id}.")
+    return found
+
+
+def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
+    """Return the certificates in these rows, in the order of the rows."""
+    wanted = list(certificate_ids)
+    found: list[Certificate] = []
+    for start in range(0, len(wanted), _BATCH):
+        query = _certificates().where(certificate.c.id.in_(wanted[start : start + _BATCH]))
+        found.extend(_with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all()))
+    return found
+
+
+def of_profiles(tx: Tx, profiles: Iterable[str]) -> list[Certificate]:
+    """Return the certificates of these profiles, oldest first."""
+    query = _certificates().where(certificate.c.profile.in_(list(profiles)))
+    return _with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+
+
+def lock(tx: Tx, certificate_id: int) -> Certificate:
+    """Return the certificate with its row locked until the transaction ends."""
+    query = select(certificate.c.id).where(certificate.c.id == certificate_id).with_for_update()
+    tx.execute(query)
+    return by_id(tx, certificate_id)
+
+
+def of_subscriber(tx: Tx, subscriber: str) -> list[Certificate]:
+    """Return a subscriber's certificates, oldest first."""
+    query = _certificates().where(certificate.c.subscriber == subscriber)
+    return _with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+
+
+def of_subscribers(tx: Tx, subscribers: Iterable[str]) -> dict[str, list[Certificate]]:
+    """Return the certificates of many subscribers at once, oldest first, by subscriber."""
+    wanted = list(subscribers)
+    found: dict[str, list[Certificate]] = {name: [] for name in wanted}
+    for start in range(0, len(wanted), _BATCH):
+        names = wanted[start : start + _BATCH]
+        query = (
+            _certificates().where(certificate.c.subscriber.in_(names)).order_by(certificate.c.id)
+        )
+        for each in _with_holds(tx, tx.execute(query).all()):
+            found[each.subscriber].append(each)
+    return found
+
+
+def count(tx: Tx) -> int:
+    """Return how many certificates are issued."""
+    query = select(func.count()).where(certificate.c.stage == Stage.ISSUED)
+    return tx.execute(query).scalar_one()
+
+
+def _certificates() -> Select[Any]:
+    left_out = {"tbs", "spki_sha256", "decision"}
+    return select(*(column for column in certificate.c if column.name not in left_out))
+
+
+def _one(tx: Tx, condition: Any) -> Certificate | None:  # noqa: ANN401 - any SQL condition
+    row = tx.execute(_certificates().where(condition)).one_or_none()
+    return None if row is None else _with_holds(tx, [row])[0]
+
+
+def _with_holds(tx: Tx, rows: Iterable[Row[Any]]) -> list[Certificate]:
+    rows = list(rows)
+    held = [row.id for row in rows if row.status == Status.HOLD]
+    holds: dict[int, list[Hold]] = {}
+    for start in range(0, len(held), _BATCH):
+        query = (
+            select(hold)
+            .where(hold.c.certificate_id.in_(held[start : start + _BATCH]))
+            .where(hold.c.lifted_at.is_(None))
+            .order_by(hold.c.source)
+        )
+        for row in tx.execute(query):
+            holds.setdefault(row.certificate_id, []).append(_hold(row))
+    return [_certificate(row, tuple(holds.get(row.id, ()))) for row in rows]
+
+
+def _hold(row: Row[Any]) -> Hold:
+    return Hold(
+        source=HoldSource(row.source),
+        clause=row.clause,
+        placed_at=row.placed_at,
+        ends_at=row.ends_at,
+    )
+
+
+def _certificate(row: Row[Any], holds: tuple[Hold, ...]) -> Certificate:
+    standing = Standing(
+        status=Status(row.status),
+        reason=None if row.reason is None else Reason(row.reason),
+        since=row.since,
+        invalidity_date=row.invalidity_date,
+        holds=holds,
+    )
+    return Certificate(
+        id=row.id,
+        issuer_id=row.issuer_id,
+        serial=row.serial,
+        subscriber=row.subscriber,
+        profile=row.profile,
+        stage=Stage(row.stage),
+        der=row.der,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        created_at=row.created_at,
+        standing=standing,
+    )
