@@ -8,10 +8,11 @@ from alembic.config import Config
 import ca.tables as _ca
 import core.audit as _audit
 import crl.tables as _crl
+import ocsp.tables as _ocsp
 import policy.tables as _policy
 from core.database import Database, metadata
 
-TABLES = (_audit, _ca, _crl, _policy)
+TABLES = (_audit, _ca, _crl, _ocsp, _policy)
 """The modules whose import registers every table in `metadata`."""
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"

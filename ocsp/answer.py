@@ -1,57 +1,90 @@
 """Answers one OCSP request: octets in, response and caching facts out.
 
 The order of checks is the order in which RFC 6960 2.3 lets us refuse: form, authority, size; then
-the database, then the signature. Whatever is away, the answer is an honest error, never a guess.
+the status, then the signature. Whatever is away, the answer is what is still known to be true, or
+an honest error; never a guess.
+
+    repeatable (one certificate, no nonce)   memory -> reserve -> signed now
+    for one (a nonce, several certificates)  signed now, within a bound; else the nonce is left out
 """
 
 import logging
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from ca import records
-from ca.model import Entry
 from core.clock import Clock
-from core.database import Database, Tx
-from core.errors import Unavailable
-from ocsp import response
+from core.database import Database
+from core.errors import SigningUnavailable, Unavailable
+from ocsp import compose
+from ocsp.compose import failure
 from ocsp.index import Authority, Index
+from ocsp.lease import Lease
+from ocsp.lookup import Facts, Lookup
+from ocsp.memory import Kept, Memory
+from ocsp.meter import Meter
 from ocsp.model import (
     Answer,
     CertId,
-    CertStatus,
+    Degraded,
     Request,
     RequestSignature,
     ResponseStatus,
     Settings,
     Source,
     Verdict,
+    WithoutNonce,
 )
 from ocsp.request import Malformed, parse
-from ocsp.response import Single
-from ocsp.signer import Signer
+from ocsp.room import Full, Room
 from ocsp.verdict import judge
 
 _log = logging.getLogger(__name__)
 
 
 class Responder:
-    """Answers requests for the authorities of `index`; `index` may be replaced at any time."""
+    """Answers requests for the authorities of `index`; `index` may be replaced at any time.
 
-    def __init__(self, db: Database, clock: Clock, index: Index, settings: Settings) -> None:
+    With a `memory` a `Follower` must follow the database for it; without, every answer is read
+    from the database and signed anew.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        index: Index,
+        settings: Settings,
+        *,
+        memory: Memory | None = None,
+    ) -> None:
         """Read statuses from `db`; nothing is connected or signed yet."""
         self.db = db
         self.clock = clock
         self.index = index
         self.settings = settings
+        self.memory = memory
+        self.meter = Meter()
+        self.room = Room(settings.most_signing)
+        self._lookup = Lookup(db, memory, settings.reserve_time)
 
     def answer(self, data: bytes) -> Answer:
         """Return the answer to the request in `data`; never raises."""
+        answer = self._safe(data)
+        self.meter.count(answer)
+        return answer
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether an answer with this lease may be given again now."""
+        memory = self.memory
+        return memory is not None and memory.fresh() and self.clock.now() < lease.until
+
+    def _safe(self, data: bytes) -> Answer:
         try:
             return self._answer(data)
         except Malformed:
             return failure(ResponseStatus.MALFORMED_REQUEST)
-        except (Unavailable, SQLAlchemyError) as error:
+        except Unavailable as error:
             _log.warning("No OCSP answer now: %s", error)
             return failure(ResponseStatus.TRY_LATER)
         except Exception:  # noqa: BLE001 - whatever failed, the client gets an OCSP answer
@@ -69,16 +102,9 @@ class Responder:
         authority = self._authority(request)
         if authority is None or len(request.cert_ids) > self.settings.most_cert_ids:
             return failure(ResponseStatus.UNAUTHORIZED)
-        now = self.clock.now().replace(microsecond=0)
-        verdicts = self._verdicts(authority, request.cert_ids, now)
-        if None in verdicts:
-            return failure(ResponseStatus.UNAUTHORIZED)
-        signer = authority.signer(now)
-        if signer is None:
-            _log.error("No OCSP certificate of %s is valid now.", authority.name)
-            return failure(ResponseStatus.TRY_LATER)
-        told = [each for each in verdicts if each is not None]
-        return self._signed(request, authority, signer, told, now)
+        if request.nonce is None and len(request.cert_ids) == 1:
+            return self._repeatable(authority, request.cert_ids[0])
+        return self._for_one(authority, request)
 
     def _authority(self, request: Request) -> Authority | None:
         """Return the one authority asked about; None when foreign, without a signer, or mixed.
@@ -91,69 +117,116 @@ class Responder:
         alike = all(self.index.find(each) is first for each in request.cert_ids[1:])
         return first if alike else None
 
-    def _verdicts(
-        self, authority: Authority, cert_ids: tuple[CertId, ...], now: datetime
-    ) -> list[Verdict | None]:
-        with self.db.read() as tx:
-            found = [
-                next(
-                    filter(None, (_entry(tx, row, each.serial) for row in authority.issuer_ids)),
-                    None,
-                )
-                for each in cert_ids
-            ]
-        return [judge(entry, self.settings, now) for entry in found]
+    # --- one certificate, no nonce: the same answer for everybody -----------------------------
+
+    def _repeatable(self, authority: Authority, cert_id: CertId) -> Answer:
+        kept = self._kept(authority, cert_id)
+        if kept is not None and self.holds(kept.lease):
+            return kept.answer
+        facts = self._lookup.one(authority, cert_id)
+        if facts.age and kept is not None and self._still_valid(kept.answer):
+            return self._degraded(kept.answer, Degraded.DATABASE_AWAY)
+        verdict = judge(facts.entry, self.settings, self._now())
+        if verdict is None:
+            return failure(ResponseStatus.UNAUTHORIZED)
+        answer = compose.reserved(authority, facts, self.settings, self._now())
+        if answer is None:
+            try:
+                answer = self._signed(authority, [(cert_id, verdict)], facts.age)
+            except SigningUnavailable:
+                return self._without_signing(authority, cert_id, facts, kept)
+        return self._keep(authority, cert_id, facts, answer)
+
+    def _kept(self, authority: Authority, cert_id: CertId) -> Kept | None:
+        if self.memory is None:
+            return None
+        known = self.memory.find((authority.first_row, cert_id.serial))
+        return None if known is None else known.find(cert_id.der)
+
+    def _keep(self, authority: Authority, cert_id: CertId, facts: Facts, answer: Answer) -> Answer:
+        """Remember an answer that may be given again; return it as it goes out now."""
+        if facts.age:
+            return self._degraded(answer, Degraded.DATABASE_AWAY)
+        if self.memory is None or facts.known is None or answer.lease is None:
+            return answer
+        again = replace(answer, source=Source.CACHE)
+        self.memory.keep(
+            (authority.first_row, cert_id.serial),
+            facts.known,
+            Kept(cert_id=cert_id.der, answer=again, lease=answer.lease),
+        )
+        return answer
+
+    def _without_signing(
+        self, authority: Authority, cert_id: CertId, facts: Facts, kept: Kept | None
+    ) -> Answer:
+        """Return an answer signed earlier that is still true and valid; raises Unavailable."""
+        if kept is not None and self._still_valid(kept.answer):
+            return self._degraded(kept.answer, Degraded.SIGNING_AWAY)
+        spare = replace(facts, reserved=self._lookup.reserved(authority, cert_id))
+        answer = compose.reserved(authority, spare, self.settings, self._now(), overdue=True)
+        if answer is None:
+            raise Unavailable("Nothing can be signed, and no answer was signed before.")
+        return self._degraded(answer, Degraded.SIGNING_AWAY)
+
+    # --- a nonce, or several certificates: signed for this request ----------------------------
+
+    def _for_one(self, authority: Authority, request: Request) -> Answer:
+        facts = self._lookup.many(authority, [each.serial for each in request.cert_ids])
+        told: list[tuple[CertId, Verdict]] = []
+        for cert_id, each in zip(request.cert_ids, facts, strict=True):
+            verdict = judge(each.entry, self.settings, self._now())
+            if verdict is None:
+                return failure(ResponseStatus.UNAUTHORIZED)
+            told.append((cert_id, verdict))
+        try:
+            with self.room:
+                answer = self._signed(authority, told, facts[0].age, nonce=request.nonce)
+        except (Full, SigningUnavailable) as error:
+            return self._without_nonce(authority, request, error)
+        return self._degraded(answer, Degraded.DATABASE_AWAY) if facts[0].age else answer
+
+    def _without_nonce(self, authority: Authority, request: Request, error: Unavailable) -> Answer:
+        """Leave the nonce out where that helps and is allowed, else raise `error`."""
+        lone = request.nonce is not None and len(request.cert_ids) == 1
+        if not lone or self.settings.without_nonce is WithoutNonce.TRY_LATER:
+            raise error
+        answer = self._repeatable(authority, request.cert_ids[0])
+        if answer.status is not ResponseStatus.SUCCESSFUL:
+            return answer
+        return replace(
+            answer, max_age=None, lease=None, degraded=answer.degraded or Degraded.NONCE_LEFT_OUT
+        )
+
+    # --- common -------------------------------------------------------------------------------
 
     def _signed(
         self,
-        request: Request,
         authority: Authority,
-        signer: Signer,
-        verdicts: list[Verdict],
-        now: datetime,
+        told: Sequence[tuple[CertId, Verdict]],
+        age: timedelta,
+        *,
+        nonce: bytes | None = None,
     ) -> Answer:
-        # A response is never valid for longer than the certificate that signed it.
-        next_update = min(now + self.settings.validity, signer.not_after)
-        cutoff = authority.not_before if self.settings.archive_cutoff else None
-        singles = [
-            Single(
-                cert_id=cert_id.der,
-                verdict=verdict,
-                this_update=now,
-                next_update=next_update,
-                archive_cutoff=cutoff,
-            )
-            for cert_id, verdict in zip(request.cert_ids, verdicts, strict=True)
-        ]
-        return Answer(
-            der=response.successful(
-                singles,
-                signer,
-                produced_at=now,
-                nonce=request.nonce,
-                by_name=self.settings.by_name,
-            ),
-            status=ResponseStatus.SUCCESSFUL,
-            source=Source.LIVE,
-            statuses=tuple(each.status for each in verdicts),
-            this_update=now,
-            next_update=next_update,
-            max_age=None if request.nonce else self._max_age(verdicts, next_update, now),
-        )
+        now = self._now()
+        signer = authority.signer(now)
+        if signer is None:
+            raise SigningUnavailable(f"No OCSP certificate of {authority.name} is valid now.")
+        self.meter.signing += 1
+        try:
+            return compose.signed(authority, signer, told, self.settings, now, age=age, nonce=nonce)
+        finally:
+            self.meter.signing -= 1
 
-    def _max_age(self, verdicts: list[Verdict], next_update: datetime, now: datetime) -> int:
-        issued = all(
-            each.status is not CertStatus.UNKNOWN and not each.never_issued for each in verdicts
-        )
-        wanted = self.settings.max_age if issued else self.settings.unknown_max_age
-        return int(min(wanted, next_update - now).total_seconds())
+    def _degraded(self, answer: Answer, kind: Degraded) -> Answer:
+        """Return `answer` marked for the meter; HTTP caches keep it for a moment only."""
+        moment = compose.seconds(self.settings.unknown_max_age)
+        age = None if answer.max_age is None else min(answer.max_age, moment)
+        return replace(answer, degraded=kind, lease=None, max_age=age)
 
+    def _still_valid(self, answer: Answer) -> bool:
+        ends = answer.next_update
+        return ends is not None and self._now() + self.settings.unknown_max_age < ends
 
-def failure(status: ResponseStatus) -> Answer:
-    """Return the unsigned answer that says why there is none."""
-    return Answer(der=response.failure(status), status=status, source=Source.ERROR)
-
-
-def _entry(tx: Tx, issuer_id: int, serial: int) -> Entry | None:
-    # Zero and negative serials are legal in a request, and never issued.
-    return records.entry(tx, issuer_id, serial) if serial > 0 else None
+    def _now(self) -> datetime:
+        return self.clock.now().replace(microsecond=0)

@@ -16,11 +16,11 @@ from ocsp.identity import Identity
 from ocsp.model import CertId
 from ocsp.signer import Signer
 
-_HASHES = {
-    der.oid("1.3.14.3.2.26")[2:]: "sha1",
-    der.oid("2.16.840.1.101.3.4.2.1")[2:]: "sha256",
-    der.oid("2.16.840.1.101.3.4.2.2")[2:]: "sha384",
-    der.oid("2.16.840.1.101.3.4.2.3")[2:]: "sha512",
+_OIDS = {
+    "sha1": der.oid("1.3.14.3.2.26"),
+    "sha256": der.oid("2.16.840.1.101.3.4.2.1"),
+    "sha384": der.oid("2.16.840.1.101.3.4.2.2"),
+    "sha512": der.oid("2.16.840.1.101.3.4.2.3"),
 }
 
 _Key = tuple[bytes, bytes, bytes]
@@ -35,9 +35,25 @@ class Authority:
     """
 
     name: str
+    identity: Identity = field(repr=False)
     issuer_ids: tuple[int, ...]
     not_before: datetime
     signers: tuple[Signer, ...] = field(repr=False)
+
+    @property
+    def first_row(self) -> int:
+        """The row of its first certificate, by which the authority is known for good."""
+        return self.issuer_ids[0]
+
+    def cert_id(self, algorithm: str, serial: int) -> bytes:
+        """Return the CertID of one certificate as most clients write it: parameters NULL."""
+        return der.element(
+            der.SEQUENCE,
+            der.element(der.SEQUENCE, _OIDS[algorithm], der.element(der.NULL)),
+            der.element(der.OCTET_STRING, hashlib.new(algorithm, self.identity.subject).digest()),
+            der.element(der.OCTET_STRING, hashlib.new(algorithm, self.identity.key).digest()),
+            der.element(der.INTEGER, serial.to_bytes(serial.bit_length() // 8 + 1, "big")),
+        )
 
     def signer(self, now: datetime) -> Signer | None:
         """Return the signer to use at `now`: of those valid, the one that began last."""
@@ -52,15 +68,18 @@ class Index:
         """Bind each signer to the authority that issued it; raises Invalid for a stranger."""
         waiting = list(signers)
         self._authorities: dict[_Key, Authority] = {}
+        self._first_rows: dict[int, int] = {}
         for identity, rows in _by_identity(issuers).items():
             own = tuple(each for each in waiting if each.speaks_for(rows[0].der))
             waiting = [each for each in waiting if each not in own]
             authority = Authority(
                 name=rows[-1].name,
+                identity=identity,
                 issuer_ids=tuple(row.id for row in rows),
                 not_before=min(row.not_before for row in rows),
                 signers=own,
             )
+            self._first_rows |= dict.fromkeys(authority.issuer_ids, authority.first_row)
             self._authorities |= dict.fromkeys(_keys(identity), authority)
         if waiting:
             raise Invalid(
@@ -71,6 +90,10 @@ class Index:
     def find(self, cert_id: CertId) -> Authority | None:
         """Return the authority that `cert_id` names, None when it is not ours."""
         return self._authorities.get((cert_id.hash_oid, cert_id.name_hash, cert_id.key_hash))
+
+    def first_row(self, issuer_id: int) -> int:
+        """Return the first row of the authority that the issuer row belongs to."""
+        return self._first_rows.get(issuer_id, issuer_id)
 
     def authorities(self) -> list[Authority]:
         """Return each authority once, oldest first."""
@@ -85,9 +108,9 @@ def _by_identity(issuers: Iterable[Issuer]) -> dict[Identity, list[Issuer]]:
 
 
 def _keys(identity: Identity) -> Iterator[_Key]:
-    for oid, name in _HASHES.items():
+    for name, oid in _OIDS.items():
         yield (
-            oid,
+            oid[2:],  # a CertId holds the contents
             hashlib.new(name, identity.subject).digest(),
             hashlib.new(name, identity.key).digest(),
         )

@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 
 from core.errors import Invalid
 from core.reasons import Reason
+from ocsp.lease import Lease
 
 
 class ResponseStatus(IntEnum):
@@ -34,6 +35,21 @@ class Source(StrEnum):
     CACHE = "cache"
     RESERVE = "reserve"
     ERROR = "error"
+
+
+class Degraded(StrEnum):
+    """What an answer had to do without; each such answer is counted."""
+
+    DATABASE_AWAY = "database_away"
+    SIGNING_AWAY = "signing_away"
+    NONCE_LEFT_OUT = "nonce_left_out"
+
+
+class WithoutNonce(StrEnum):
+    """What is done when a nonce cannot be signed now (RFC 9654 lets a responder leave it out)."""
+
+    LEAVE_OUT = "leave_out"
+    TRY_LATER = "try_later"
 
 
 class NeverIssued(StrEnum):
@@ -112,21 +128,32 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One OCSP response and what a cache may do with it; `der` is the whole OCSPResponse.
+    """One OCSP response and what a cache may do with it.
 
-    `max_age` is in seconds, None when nobody may keep the answer (a nonce, an error).
-    `statuses` has one entry for each certificate answered.
+    `head` and `tail` together are the OCSPResponse; the tail, the responder's certificate, is one
+    object for many answers. `max_age` is in seconds, None when nobody may keep the answer (a
+    nonce, an error). `statuses` has one entry for each certificate answered. While `lease` holds,
+    the same answer may be given to the same request again.
     """
 
-    der: bytes
+    head: bytes
+    tail: bytes = b""
     status: ResponseStatus
     source: Source
     statuses: tuple[CertStatus, ...] = ()
     this_update: datetime | None = None
     next_update: datetime | None = None
     max_age: int | None = None
+    lease: Lease | None = None
+    degraded: Degraded | None = None
+
+    @property
+    def der(self) -> bytes:
+        """The whole OCSPResponse."""
+        return self.head + self.tail
 
 
+_LATEST_RENEWAL = timedelta(days=4)
 _SHORTEST = timedelta(hours=8)
 _LONGEST = timedelta(days=10)
 
@@ -137,7 +164,9 @@ class Settings:
 
     `validity` is nextUpdate - thisUpdate (8 h to 10 d, BR 4.9.9); `max_age` what HTTP caches may
     keep, `unknown_max_age` the same for certificates we do not know (they may be issued at once);
-    `most_bytes` and `most_cert_ids` bound a request.
+    `most_bytes` and `most_cert_ids` bound a request. `most_known` certificates are remembered by
+    one process, `most_signing` nonces signed at once. For `reserve_time` after the database was
+    last seen, what was true then is still told.
     """
 
     validity: timedelta = timedelta(hours=24)
@@ -151,6 +180,10 @@ class Settings:
     expired: Expired = Expired.ANSWER
     archive_cutoff: bool = False
     request_signature: RequestSignature = RequestSignature.IGNORED
+    reserve_time: timedelta = timedelta(minutes=15)
+    most_known: int = 100_000
+    most_signing: int = 4
+    without_nonce: WithoutNonce = WithoutNonce.LEAVE_OUT
 
     def __post_init__(self) -> None:
         """Refuse what could not be served honestly."""
@@ -169,3 +202,15 @@ class Settings:
                 "An archive cutoff promises answers for expired certificates; "
                 "set `expired` to `answer` or leave the cutoff out (RFC 6960 4.4.4)."
             )
+        if not timedelta(0) <= self.reserve_time <= self.validity / 2:
+            raise Invalid(
+                f"The reserve time {self.reserve_time} must lie between 0 and half the validity "
+                f"({self.validity / 2})."
+            )
+        if min(self.most_known, self.most_signing, self.most_cert_ids, self.most_bytes) < 1:
+            raise Invalid("The bounds of the OCSP responder must each be at least 1.")
+
+    @property
+    def renewal(self) -> timedelta:
+        """How long an answer is given again before a new one is signed (BR 4.9.9)."""
+        return min(self.validity / 2, _LATEST_RENEWAL)

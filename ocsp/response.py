@@ -31,6 +31,7 @@ _EXTENDED_REVOKE = der.element(
     der.oid("1.3.6.1.5.5.7.48.1.9"),
     der.element(der.OCTET_STRING, der.element(der.NULL)),
 )
+_SUCCESSFUL = der.element(der.ENUMERATED, bytes((ResponseStatus.SUCCESSFUL,)))
 NEVER_ISSUED_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
 """The revocationTime of a serial that was never issued (RFC 6960 2.2)."""
 
@@ -58,8 +59,10 @@ def successful(
     produced_at: datetime,
     nonce: bytes | None = None,
     by_name: bool = False,
-) -> bytes:
-    """Return the signed response; raises what the signer's key raises when its token is away.
+) -> tuple[bytes, bytes]:
+    """Return the signed response, parted before the responder's certificate.
+
+    Raises what the signer's key raises when its token is away.
 
     `nonce` is the value of the request's nonce extension, echoed as it came (RFC 9654 2.1).
     """
@@ -70,20 +73,17 @@ def successful(
         der.element(der.SEQUENCE, *(_single(each) for each in singles)),
         _response_extensions(singles, nonce),
     )
-    basic = der.element(
-        der.SEQUENCE,
-        tbs,
-        signer.algorithm,
-        der.element(der.BIT_STRING, b"\x00", signer.sign(tbs)),
-        der.element(_EXPLICIT, der.element(der.SEQUENCE, signer.certificate)),
-    )
-    return der.element(
-        der.SEQUENCE,
-        der.element(der.ENUMERATED, bytes((ResponseStatus.SUCCESSFUL,))),
-        der.element(
-            _EXPLICIT, der.element(der.SEQUENCE, _BASIC, der.element(der.OCTET_STRING, basic))
-        ),
-    )
+    return _wrapped(tbs, signer.algorithm, signer.sign(tbs), signer.certs), signer.certs
+
+
+def _wrapped(tbs: bytes, algorithm: bytes, signature: bytes, certs: bytes) -> bytes:
+    """Return the OCSPResponse up to `certs`, which every length counts already."""
+    signed = tbs + algorithm + der.element(der.BIT_STRING, b"\x00", signature)
+    after = len(certs)
+    for tag, before in ((der.SEQUENCE, b""), (der.OCTET_STRING, _BASIC), (der.SEQUENCE, b"")):
+        signed = before + der.header(tag, len(signed) + after) + signed
+    signed = _SUCCESSFUL + der.header(_EXPLICIT, len(signed) + after) + signed
+    return der.header(der.SEQUENCE, len(signed) + after) + signed
 
 
 def _responder_id(signer: Signer, *, by_name: bool) -> bytes:

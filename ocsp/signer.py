@@ -40,7 +40,9 @@ class Signer:
     """A responder certificate with its key; `algorithm` is the DER of its AlgorithmIdentifier.
 
     `key_hash` is the SHA-1 of the public key's bits, the responder's name byKey (RFC 6960 4.2.1;
-    always SHA-1); `subject_name` the DER of its name, for byName.
+    always SHA-1); `subject_name` the DER of its name, for byName. `certs` is the field of that name
+    in its responses: the certificate itself and no other; `fingerprint` is its
+    SHA-256.
     """
 
     key: Key = field(repr=False)
@@ -49,6 +51,8 @@ class Signer:
     subject_name: bytes = field(repr=False)
     key_hash: bytes
     algorithm: bytes
+    certs: bytes = field(repr=False)
+    fingerprint: bytes
     not_before: datetime
     not_after: datetime
 
@@ -75,6 +79,8 @@ class Signer:
             subject_name=identity.subject,
             key_hash=hashlib.sha1(identity.key).digest(),  # noqa: S324 - RFC 6960 4.2.1
             algorithm=_algorithm(key, subject),
+            fingerprint=hashlib.sha256(certificate).digest(),
+            certs=der.element(0xA0, der.element(der.SEQUENCE, certificate)),
             not_before=parsed.not_valid_before_utc,
             not_after=parsed.not_valid_after_utc,
         )

@@ -103,8 +103,8 @@ _SNAPSHOT = text(
 )
 
 
-def live(tx: Tx, issuer_id: int, *, leading: int) -> list[Entry]:
-    """Return the issued certificates of one issuer whose serial's first octet is `leading`.
+def live(tx: Tx, issuer_id: int, *, first_octet: int) -> list[Entry]:
+    """Return the issued certificates of one issuer whose serial's first octet is `first_octet`.
 
     Serials are drawn at random, so the 127 first octets that we draw part them evenly.
     """
@@ -114,10 +114,10 @@ def live(tx: Tx, issuer_id: int, *, leading: int) -> list[Entry]:
             certificate.c.issuer_id == issuer_id,
             certificate.c.stage == Stage.ISSUED,
             # The stored octets compare from the first on: 0x41 <= 0x41.. < 0x42.
-            certificate.c.serial >= leading,
+            certificate.c.serial >= first_octet,
         )
         .order_by(certificate.c.serial)
     )
-    if leading < _LAST_OCTET:
-        query = query.where(certificate.c.serial < leading + 1)
+    if first_octet < _LAST_OCTET:
+        query = query.where(certificate.c.serial < first_octet + 1)
     return [_entry(row) for row in tx.execute(query)]

@@ -355,8 +355,8 @@ def test_cryptography_reads_it(scene: Scene) -> None:
 
 def test_database_away(scene: Scene) -> None:
     """Without a database the answer is tryLater, never a guess."""
-    responder = scene.responder()
-    responder.db = Database("sqlite:////nowhere/at/all.db", read_only=True)
+    db = Database("sqlite:////nowhere/at/all.db", read_only=True)
+    responder = Responder(db, scene.clock, scene.index(), Settings())
     answer = responder.answer(ask(scene.issuer_der, scene.issue().serial))
     assert (answer.status, answer.source) == (ResponseStatus.TRY_LATER, Source.ERROR)
     assert answer.der == b"\x30\x03\x0a\x01\x03"

@@ -1,0 +1,39 @@
+"""The responder's tables; imported by `records` alone.
+
+Neither holds a fact of its own: without them every answer is signed when it is asked for.
+"""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, SmallInteger, String, Table
+
+from core.database import SerialNumber, UtcDateTime, metadata
+
+ocsp_reserve = Table(
+    "ocsp_reserve",
+    metadata,
+    Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
+    Column("serial", SerialNumber, primary_key=True),
+    Column("algorithm", String(10), primary_key=True),
+    Column("status", String(10), nullable=False),
+    Column("reason", String(30)),
+    Column("since", UtcDateTime),
+    Column("this_update", UtcDateTime, nullable=False),
+    Column("next_update", UtcDateTime, nullable=False),
+    Column("signer", LargeBinary(32), nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    CheckConstraint("algorithm IN ('sha1', 'sha256')", name="algorithm"),
+)
+"""Answers signed beforehand, by the hash of their CertID, each with the standing it tells.
+
+The commit that changes a certificate's standing thereby drops its answers: they no longer fit.
+"""
+
+ocsp_shard = Table(
+    "ocsp_shard",
+    metadata,
+    Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
+    Column("first_octet", SmallInteger, primary_key=True, autoincrement=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("claimed_until", UtcDateTime),
+    CheckConstraint("first_octet BETWEEN 1 AND 255", name="first_octet"),
+)
+"""Which part of the reserve (serials by their first octet) is due when, and who is at it."""
