@@ -43,7 +43,16 @@ def up(context: typer.Context) -> None:
 
     Example: antin up
     """
-    raise typer.Exit(processes.together(Instance(place(context).home).home))
+    instance = Instance(place(context).home)
+
+    def say() -> None:
+        listen = instance.config.listen
+        console.print(
+            f"The processes listen: responder http://{listen.responder}, "
+            f"portal http://{listen.portal}."
+        )
+
+    raise typer.Exit(processes.together(instance.home, ready=say))
 
 
 @app.command(name="worker")

@@ -81,9 +81,9 @@ def demo(
     (home / _REPORT).write_text(text + "\n", encoding="utf-8")
     works = story.bring_up_to_date(home)
     _print_outcome(works)
+    lines = story.commands(works, story.write_samples(works))
     if no_serve:
         return
-    lines = story.commands(works, story.write_samples(works))
     sys.exit(serve.together(home, ready=lambda: _print_commands(works, lines)))
 
 

@@ -1,30 +1,41 @@
-"""The sample spring, replayed once for all tests that look at it."""
+"""The sample spring, replayed once through the command line for all tests that look at it."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app import recording, report, shipped
-from app.create import Plan
-from app.replay import Dates, Outcome, replay
-from hsm.mechanisms import KeyKind
-
-FAST = Plan(root_kind=KeyKind.P_256)
-"""A root that is made at once; what is replayed does not hang on it."""
+from app import shipped
+from tests.support.once import once
 
 
-@pytest.fixture(scope="session")
-def spring(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The sample spring as recorded, lived through to its end."""
-    home = tmp_path_factory.mktemp("spring")
-    return replay(recording.read(shipped.sample()), home, dates=Dates(), plan=FAST)
+def antin(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run one command of the product to its end."""
+    command = [sys.executable, "-m", "app.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="session")
-def spring_report(spring: Outcome) -> dict[str, Any]:
+def spring(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the sample spring as recorded: `home`, `report.json`, `said`."""
+
+    def live(folder: Path) -> None:
+        report, home = folder / "report.json", folder / "home"
+        done = antin("--home", home, "replay", shipped.sample(), "--report", report, "--keep")
+        assert done.returncode == 0, done.stderr
+        (folder / "said").write_text(done.stdout)
+
+    return once(tmp_path_factory, "spring", live)
+
+
+@pytest.fixture(scope="session")
+def spring_report(spring: Path) -> dict[str, Any]:
     """The report on the sample spring."""
-    return report.build(spring)
+    found: dict[str, Any] = json.loads((spring / "report.json").read_text())
+    return found
 
 
 @pytest.fixture(scope="session")
