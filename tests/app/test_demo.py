@@ -1,4 +1,4 @@
-"""The demo as a stranger runs it: replayed, served on real sockets, asked by other people's clients."""
+"""The demo as a stranger runs it: replayed, served on sockets, asked by others' clients."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from cryptography import x509
 
 from tests.app.conftest import antin
 from tests.support.once import once
+
+pytestmark = pytest.mark.xdist_group("demo")  # one worker serves it
 
 
 def _free_port() -> int:
@@ -57,7 +60,7 @@ def served(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
             if b"The processes listen" in line:
                 break
         else:
-            raise AssertionError("The processes ended before they listened.")
+            pytest.fail("The processes ended before they listened.")
         yield {name: f"http://127.0.0.1:{port}" for name, port in ports.items()} | {
             "samples": str(demo / "home" / "samples")
         }
@@ -72,13 +75,13 @@ def _openssl(*words: object) -> str:
     return done.stdout + done.stderr
 
 
-def _fetch(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+def _fetch(url: str, **headers: str) -> tuple[int, bytes, Message]:
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read(), dict(answer.headers)
+            return answer.status, answer.read(), answer.headers
     except urllib.error.HTTPError as error:
-        return error.code, error.read(), dict(error.headers)
+        return error.code, error.read(), error.headers
 
 
 def test_table_names_every_act_with_its_clause(demo: Path) -> None:
