@@ -53,20 +53,16 @@ def served(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     softhsm = home / "token" / "softhsm2.conf"
     softhsm.write_text(softhsm.read_text().replace(str(demo / "home"), str(home)))
     command = [sys.executable, "-m", "app.cli", "--home", home, "up"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        assert running.stdout is not None
-        for line in running.stdout:
-            if b"The processes listen" in line:
-                break
-        else:
-            pytest.fail("The processes ended before they listened.")
-        yield {name: f"http://127.0.0.1:{port}" for name, port in ports.items()} | {
-            "samples": str(demo / "home" / "samples")
-        }
-    finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(timeout=20)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        try:
+            said = iter(running.stdout or ())
+            if not any(b"The processes listen" in line for line in said):
+                pytest.fail("The processes ended before they listened.")
+            yield {name: f"http://127.0.0.1:{port}" for name, port in ports.items()} | {
+                "samples": str(demo / "home" / "samples")
+            }
+        finally:
+            running.send_signal(signal.SIGTERM)
 
 
 def _openssl(*words: object) -> str:
