@@ -5,9 +5,12 @@ Identity sits in UID (0.9.2342.19200300.100.1.1) with a typed prefix: `MST:` tax
 RFC 5280 Appendix A): a Vietnamese company name of 64 characters may have over 100 UTF-8 bytes.
 """
 
+import re
 import unicodedata
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -28,7 +31,10 @@ MOST_CHARACTERS = {
 # The library counts bytes where X.520 counts characters, and warns when it reads such a name back.
 warnings.filterwarnings("ignore", message="Attribute's length must be >= ")
 
+_COUNTRY = re.compile("[A-Z]{2}")
 _WORDS = {
+    NameOID.COUNTRY_NAME: "country",
+    NameOID.LOCALITY_NAME: "district",
     NameOID.COMMON_NAME: "common name",
     NameOID.ORGANIZATION_NAME: "organisation's name",
     NameOID.TITLE: "title",
@@ -51,18 +57,20 @@ class Subject:
     identifiers: tuple[str, ...]
     organisation: str | None = None
     title: str | None = None
+    locality: str | None = None
     country: str = "VN"
 
 
 def build(subject: Subject) -> x509.Name:
-    """Return the name in the order C, ST, O, title, CN, UID...; one attribute in each RDN.
+    """Return the name in the order C, ST, L, O, title, CN, UID...; one attribute in each RDN.
 
     Raises Refused when a part is empty, too long, not in Unicode NFC, or holds a character that
-    cannot be seen.
+    cannot be seen or that only looks like one of ours.
     """
     parts = [
         (NameOID.COUNTRY_NAME, subject.country),
         (NameOID.STATE_OR_PROVINCE_NAME, subject.province),
+        (NameOID.LOCALITY_NAME, subject.locality),
         (NameOID.ORGANIZATION_NAME, subject.organisation),
         (NameOID.TITLE, subject.title),
         (NameOID.COMMON_NAME, subject.common_name),
@@ -79,22 +87,12 @@ def build(subject: Subject) -> x509.Name:
 def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
     """Return one checked name attribute; raises Refused with the rule it breaks."""
     word = _WORDS.get(oid, oid.dotted_string)
-    if not value.strip() or value != value.strip():
+    for code, sentence in _broken(value):
+        raise Refused(f"The {word} {value!r} {sentence}; correct the register.", code=code)
+    if oid == NameOID.COUNTRY_NAME and not _COUNTRY.fullmatch(value):
         raise Refused(
-            f"The {word} {value!r} is empty or begins or ends with a blank; correct the register.",
-            code="name_blank",
-        )
-    hidden = [char for char in value if unicodedata.category(char)[0] == "C"]
-    if hidden:
-        raise Refused(
-            f"The {word} {value!r} holds the invisible character U+{ord(hidden[0]):04X}; "
-            "correct the register.",
-            code="name_character",
-        )
-    if not unicodedata.is_normalized("NFC", value):
-        raise Refused(
-            f"The {word} {value!r} is not in Unicode form NFC; correct the register.",
-            code="name_not_nfc",
+            f"The country {value!r} is not two capital letters (ISO 3166); correct the register.",
+            code="name_country",
         )
     most = MOST_CHARACTERS.get(oid)
     if most is not None and len(value) > most:
@@ -105,3 +103,29 @@ def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]
             code="name_too_long",
         )
     return x509.NameAttribute(oid, value, _validate=False)
+
+
+def _broken(value: str) -> Iterator[tuple[str, str]]:
+    """Yield the code and the predicate of each rule for characters that `value` breaks."""
+    if not value.strip() or value != value.strip():
+        yield "name_blank", "is empty or begins or ends with a blank"
+    if hidden := [char for char in value if _hidden(char)]:
+        yield "name_character", f"holds the invisible character U+{ord(hidden[0]):04X}"
+    if not unicodedata.is_normalized("NFC", value):
+        yield "name_not_nfc", "is not in Unicode form NFC"
+    if foreign := [char for char in value if char.isalpha() and not _latin(char)]:
+        yield "name_script", f"holds {foreign[0]!r} (U+{ord(foreign[0]):04X}), which is not Latin"
+    if not any(char.isalnum() for char in value):
+        yield "name_empty", "has neither a letter nor a digit"
+
+
+def _hidden(char: str) -> bool:
+    """Whether nobody can see the character: controls, direction marks, blanks but the space."""
+    category = unicodedata.category(char)
+    return category[0] == "C" or (category[0] == "Z" and char != " ")
+
+
+@lru_cache(maxsize=1024)
+def _latin(letter: str) -> bool:
+    """Whether it is a letter of the Latin script (Enterprise Law 59/2020 Điều 37 asks for it)."""
+    return unicodedata.name(letter, "").startswith("LATIN")
