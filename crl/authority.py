@@ -1,11 +1,13 @@
 """Who signs CRLs: the issuer's certificate with its key, checked against each other once."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from core.errors import Invalid, SigningUnavailable
 from crl import der
@@ -78,12 +80,16 @@ def subject_of(certificate_der: bytes) -> bytes:
 
 
 def sign(signer: Authority, tbs: bytes) -> bytes:
-    """Return the signature over `tbs`, and be sure that it verifies (a faulty token may err)."""
-    key = signer.key
+    """Return the signature over `tbs`, and be sure that it verifies (a faulty token may err).
+
+    The token is given the digest alone: 50 MB are hashed here.
+    """
+    key, hashed = signer.key, _algorithm(signer.public_key)[1]
+    digest = _digest(hashed, tbs)
     if isinstance(key, rsa.RSAPrivateKey):
-        signature = key.sign(tbs, padding.PKCS1v15(), hashes.SHA256())
+        signature = key.sign(digest, padding.PKCS1v15(), Prehashed(hashed))
     else:
-        signature = key.sign(tbs, ec.ECDSA(_algorithm(signer.public_key)[1]))
+        signature = key.sign(digest, ec.ECDSA(Prehashed(hashed)))
     if not verifies(signer.public_key, tbs, signature):
         raise SigningUnavailable(
             "The token gave a signature that does not verify; nothing was published. "
@@ -94,15 +100,20 @@ def sign(signer: Authority, tbs: bytes) -> bytes:
 
 def verifies(public_key: PublicKey, signed: bytes | memoryview, signature: bytes) -> bool:
     """Whether `signature` is that of `public_key` over `signed`, with the algorithm of its kind."""
-    octets = bytes(signed) if isinstance(signed, memoryview) else signed
+    hashed = _algorithm(public_key)[1]
+    digest = _digest(hashed, signed)
     try:
         if isinstance(public_key, rsa.RSAPublicKey):
-            public_key.verify(signature, octets, padding.PKCS1v15(), hashes.SHA256())
+            public_key.verify(signature, digest, padding.PKCS1v15(), Prehashed(hashed))
         else:
-            public_key.verify(signature, octets, ec.ECDSA(_algorithm(public_key)[1]))
+            public_key.verify(signature, digest, ec.ECDSA(Prehashed(hashed)))
     except InvalidSignature:
         return False
     return True
+
+
+def _digest(hashed: hashes.HashAlgorithm, data: bytes | memoryview) -> bytes:
+    return hashlib.new(hashed.name, data).digest()
 
 
 def _algorithm(public_key: PublicKey) -> tuple[bytes, hashes.HashAlgorithm]:

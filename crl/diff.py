@@ -14,11 +14,15 @@ from crl.reading import serial_octets, serial_order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The entries that only one list has, and the pairs that differ, each as DER, by serial."""
+    """The entries that only one list has, and the pairs that differ, each as DER, by serial.
+
+    `disorder` holds serials of the second list that are not above the one before them.
+    """
 
     removed: dict[int, bytes] = field(default_factory=dict)
     added: dict[int, bytes] = field(default_factory=dict)
     changed: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    disorder: set[int] = field(default_factory=set)
 
     @property
     def serials(self) -> set[int]:
@@ -27,29 +31,46 @@ class Difference:
 
 
 def compare(before: Iterable[bytes], after: Iterable[bytes]) -> Difference:
-    """Return what differs between two lists of entries, both sorted by serial."""
+    """Return what differs between two lists of entries.
+
+    The first is sorted by serial, strictly; the second is found out when it is not.
+    """
     found = Difference()
     olds, news = iter(before), iter(after)
     old, new = next(olds, None), next(news, None)
+    last = b""
     while old is not None and new is not None:
         if old == new:
+            # What equals the first list is in its order: only what differs is looked at.
+            last = new
             old, new = next(olds, None), next(news, None)
             continue
         first, second = serial_order(old), serial_order(new)
+        if first < second:
+            found.removed[_serial(old)] = old
+            old = next(olds, None)
+            continue
         if first == second:
             found.changed[_serial(old)] = (old, new)
-            old, new = next(olds, None), next(news, None)
-        elif first < second:
-            found.removed[_serial(old)] = old
             old = next(olds, None)
         else:
             found.added[_serial(new)] = new
-            new = next(news, None)
+        last = _step(found, last, new)
+        new = next(news, None)
     if old is not None:
         found.removed.update((_serial(line), line) for line in (old, *olds))
-    if new is not None:
-        found.added.update((_serial(line), line) for line in (new, *news))
+    while new is not None:
+        found.added[_serial(new)] = new
+        last = _step(found, last, new)
+        new = next(news, None)
     return found
+
+
+def _step(found: Difference, last: bytes, line: bytes) -> bytes:
+    """Note a line that does not come after the last one; returns the line."""
+    if last and serial_order(line) <= serial_order(last):
+        found.disorder.add(_serial(line))
+    return line
 
 
 def combine(base: Iterable[bytes], delta: Iterable[bytes]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ status, the same as OCSP tells (RFC 6960 2.2).
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from ca.model import Entry
@@ -13,6 +14,14 @@ from crl import der
 
 _REASON_CODE = bytes.fromhex("0603551d15")
 _INVALIDITY_DATE = bytes.fromhex("0603551d18")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Entries joined as DER, in their order, and how many they are."""
+
+    content: bytes
+    count: int
 
 
 def encode(entry: Entry) -> bytes:

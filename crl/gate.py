@@ -35,6 +35,11 @@ class Finding:
     sentence: str
 
 
+_DISORDER = Finding(
+    rule="sorted", sentence="The entries are not sorted by serial, or one stands twice."
+)
+
+
 def form(data: bytes, *, signer: Authority, expected: Heading, region: bytes) -> list[Finding]:
     """Examine a CRL by itself: readable, signed by the issuer, saying what it was to say.
 
@@ -50,7 +55,7 @@ def form(data: bytes, *, signer: Authority, expected: Heading, region: bytes) ->
         ]
     except (ValueError, AntinError) as error:
         return [Finding(rule="readable", sentence=f"The CRL cannot be read: {error}")]
-    if memoryview(data)[outline.entries] != memoryview(region):
+    if not reading.holds(data, outline.entries, region):
         found.append(
             Finding(rule="entries", sentence="The CRL's entries are not those of the snapshot.")
         )
@@ -106,11 +111,12 @@ def listing(
 
     Both come in the order of serials; the `unsettled` ones changed in between and are passed over.
     """
-    given = {each.serial_number: each for each in x509.load_der_x509_crl(data)}
+    read = x509.load_der_x509_crl(data)
+    given = {each.serial_number: each for each in read}
     wanted = {each.serial: each for each in truth}
     found = []
-    if list(given) != sorted(given):
-        found.append(Finding(rule="sorted", sentence="The entries are not sorted by serial."))
+    if list(given) != sorted(given) or len(given) != len(read):
+        found.append(_DISORDER)
     for serial in sorted((given.keys() | wanted.keys()) - set(unsettled)):
         if serial not in given:
             found.append(_about("database", serial, "is missing from the CRL"))
@@ -123,6 +129,8 @@ def listing(
 
 def mismatch(difference: Difference, unsettled: Collection[int]) -> Iterator[Finding]:
     """Demand that the engine's list (before) and ours (after) are the same but for `unsettled`."""
+    if difference.disorder:
+        yield _DISORDER
     apart = difference.serials - set(unsettled)
     yield from _many("database", "differ between the CRL and the database", apart)
 
@@ -140,6 +148,8 @@ def changes(
     was lifted, or when the certificate ended before `last_regular`; it may come or change only to
     what the database says. The `unsettled` ones are judged in the next round.
     """
+    if difference.disorder:
+        yield _DISORDER
     passed = set(unsettled)
     new = difference.added | {serial: pair[1] for serial, pair in difference.changed.items()}
     yield from _many("removed", "left the CRL without a ground", (

@@ -10,8 +10,9 @@ import ca.records
 from ca.model import Certificate, Entry, Status
 from core.database import Database
 from core.errors import Conflict
-from crl import entries, records
+from crl import entries
 from crl.model import Change
+from crl.records import lists, numbers
 
 _BATCH = 20_000
 
@@ -23,7 +24,7 @@ def absorb(db: Database, issuer_id: int, number: int) -> None:
     """
     while True:
         with db.read() as tx:
-            changes = records.waiting_changes(tx, issuer_id, limit=_BATCH)
+            changes = lists.waiting_changes(tx, issuer_id, limit=_BATCH)
             changed = ca.records.by_ids(tx, {each.certificate_id for each in changes})
         if changes:
             _take(db, issuer_id, number, changes=changes, changed=changed)
@@ -41,14 +42,14 @@ def _take(
 ) -> None:
     listed = [entry_of(each) for each in changed if each.standing.status is not Status.GOOD]
     with db.begin() as tx:
-        records.lock(tx, issuer_id)
-        if records.stamp(tx, [each.id for each in changes], number) != len(changes):
+        numbers.lock(tx, issuer_id)
+        if lists.stamp(tx, [each.id for each in changes], number) != len(changes):
             raise Conflict(
                 "Another publisher took in the same changes; it publishes them too, or the next "
                 "run does."
             )
-        records.drop_entries(tx, issuer_id, [each.serial for each in changed])
-        records.put_entries(
+        lists.drop_entries(tx, issuer_id, [each.serial for each in changed])
+        lists.put_entries(
             tx, issuer_id, [(each.serial, each.not_after, entries.encode(each)) for each in listed]
         )
 

@@ -7,6 +7,7 @@ certificates carry it.
 from collections.abc import Iterable
 
 from core import serials
+from crl.entries import Region
 from crl.reading import serial_octets
 
 
@@ -15,9 +16,11 @@ def partition_of(serial: int, count: int) -> int:
     return 1 + serial % count
 
 
-def split(lines: Iterable[bytes], count: int) -> list[bytes]:
-    """Return the entries of each partition, joined, in the order they came; index 0 is number 1."""
-    regions = [bytearray() for _ in range(count)]
+def split(lines: Iterable[bytes], count: int) -> list[Region]:
+    """Return the entries of each partition in the order they came; index 0 is number 1."""
+    contents, counts = [bytearray() for _ in range(count)], [0] * count
     for line in lines:
-        regions[partition_of(serials.from_bytes(serial_octets(line)), count) - 1] += line
-    return [bytes(region) for region in regions]
+        index = partition_of(serials.from_bytes(serial_octets(line)), count) - 1
+        contents[index] += line
+        counts[index] += 1
+    return [Region(bytes(content), many) for content, many in zip(contents, counts, strict=True)]

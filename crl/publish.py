@@ -20,10 +20,11 @@ from ca.model import Issuer
 from core import audit
 from core.database import Database
 from core.errors import AntinError, Conflict, Refused, Unavailable
-from crl import build, gate, paths, reading, records, snapshot
+from crl import build, gate, paths, reading, snapshot
 from crl.authority import Authority, SigningKey, authority, sign
 from crl.journal import absorb
 from crl.model import WHOLE, Crl, Heading, Kind, Published, Settings
+from crl.records import numbers, signed
 from crl.snapshot import Round, Sheet
 from crl.targets import Parcel, Target
 
@@ -61,7 +62,7 @@ def publish(
     """
     with db.begin() as tx:
         owner = ca.records.issuer_named(tx, issuer)
-        number = records.reserve(tx, owner.id, partitions=settings.partitions)
+        number = numbers.reserve(tx, owner.id, partitions=settings.partitions)
     absorb(db, owner.id, number)
     signer = authority(owner.der, key)
     with db.read() as tx:
@@ -74,12 +75,12 @@ def publish(
             settings=settings,
             targets=[target.name for target in targets],
         )
-    signed = [_sign(signer, found, sheet, settings) for sheet in found.sheets]
-    findings = list(_judge(signer, found, signed))
+    made = [_sign(signer, found, sheet, settings) for sheet in found.sheets]
+    findings = list(_judge(signer, found, made))
     if findings:
         _refuse(db, now, issuer, number, findings)
-    crls = _store(db, now, found, signed)
-    del signed, found
+    crls = _store(db, now, found, made)
+    del made, found
     deliver(db, now, issuer=issuer, targets=targets)
     return Published(number=number, crls=crls)
 
@@ -103,12 +104,12 @@ def deliver(db: Database, now: datetime, *, issuer: str, targets: Sequence[Targe
             + " ".join(failures)
         )
     with db.begin() as tx:
-        records.drop_contents(tx, owner.id, [target.name for target in targets])
+        signed.drop_contents(tx, owner.id, [target.name for target in targets])
 
 
 def _sign(signer: Authority, found: Round, sheet: Sheet, settings: Settings) -> _Signed:
     heading = _heading(signer, found, sheet, settings)
-    tbs = build.to_be_signed(heading, signer.algorithm, sheet.region)
+    tbs = build.to_be_signed(heading, signer.algorithm, sheet.region.content)
     content = build.assemble(tbs, signer.algorithm, sign(signer, tbs))
     return _Signed(sheet=sheet, heading=heading, content=content)
 
@@ -144,27 +145,27 @@ def _url(settings: Settings, owner: Issuer, partition: int, kind: Kind) -> str:
     return f"{settings.url}/{paths.current(owner.name, partition, kind)}"
 
 
-def _judge(signer: Authority, found: Round, signed: Sequence[_Signed]) -> Iterator[gate.Finding]:
+def _judge(signer: Authority, found: Round, made: Sequence[_Signed]) -> Iterator[gate.Finding]:
     """Let the gate examine each CRL, and all of them together."""
-    for each in signed:
+    for each in made:
         yield from _judge_one(signer, found, each)
-    fulls = {each.sheet.partition: each for each in signed if each.sheet.kind is Kind.FULL}
+    fulls = {each.sheet.partition: each for each in made if each.sheet.kind is Kind.FULL}
     if len(fulls) > 1:
-        parts = [fulls[partition].sheet.region for partition in fulls if partition != WHOLE]
-        yield from gate.coverage(fulls[WHOLE].sheet.region, parts)
+        parts = [fulls[partition].sheet.region.content for partition in fulls if partition != WHOLE]
+        yield from gate.coverage(fulls[WHOLE].sheet.region.content, parts)
     if found.mismatch is not None:
         yield from gate.mismatch(found.mismatch, found.unsettled)
 
 
 def _judge_one(signer: Authority, found: Round, each: _Signed) -> Iterator[gate.Finding]:
     sheet, heading = each.sheet, each.heading
-    unread = gate.form(each.content, signer=signer, expected=heading, region=sheet.region)
+    unread = gate.form(each.content, signer=signer, expected=heading, region=sheet.region.content)
     yield from unread
     if unread:
         return
-    yield from gate.count(each.content, sheet.count)
+    yield from gate.count(each.content, sheet.region.count)
     yield from gate.order(heading, previous=sheet.previous, latest=found.latest)
-    yield from gate.removals(sheet.region, sheet.kind)
+    yield from gate.removals(sheet.region.content, sheet.kind)
     if sheet.kind is Kind.DELTA:
         yield from gate.delta(
             sheet.difference, found.facts, this_update=found.moment, unsettled=found.unsettled
@@ -200,17 +201,17 @@ def _refuse(
     )
 
 
-def _store(db: Database, now: datetime, found: Round, signed: Sequence[_Signed]) -> tuple[Crl, ...]:
+def _store(db: Database, now: datetime, found: Round, made: Sequence[_Signed]) -> tuple[Crl, ...]:
     owner = found.owner
     with db.begin() as tx:
-        records.lock(tx, owner.id)
-        if records.newest(tx, owner.id) != found.seen:
+        numbers.lock(tx, owner.id)
+        if signed.newest(tx, owner.id) != found.seen:
             raise Conflict(
                 f"Another publisher stored a CRL of {owner.name} while number {found.number} was "
                 "made; that number is given up."
             )
         crls = tuple(
-            records.add(
+            signed.add(
                 tx,
                 each.content,
                 issuer_id=owner.id,
@@ -220,12 +221,12 @@ def _store(db: Database, now: datetime, found: Round, signed: Sequence[_Signed])
                 base_number=each.heading.base_number,
                 this_update=each.heading.this_update,
                 next_update=each.heading.next_update,
-                entries=each.sheet.count,
+                entries=each.sheet.region.count,
                 size=len(each.content),
                 sha256=hashlib.sha256(each.content).digest(),
                 key_id=each.heading.key_id,
             )
-            for each in signed
+            for each in made
         )
         audit.append(
             tx,
@@ -241,11 +242,13 @@ def _store(db: Database, now: datetime, found: Round, signed: Sequence[_Signed])
 
 def _deliver_to(db: Database, now: datetime, owner: Issuer, target: Target) -> None:
     with db.read() as tx:
-        waiting = records.undelivered(tx, owner.id, target.name)
+        waiting = signed.undelivered(tx, owner.id, target.name)
     last = {(crl.partition, crl.kind): crl for crl in waiting}
     for crl in waiting:
         with db.read() as tx:
-            content = records.content(tx, crl.id)
+            if not signed.has_content(tx, crl.id):
+                continue  # Another publisher brought it to every target meanwhile.
+            content = signed.content(tx, crl.id)
         parcel = Parcel(
             current=paths.current(owner.name, crl.partition, crl.kind),
             history=paths.history(owner.name, crl.partition, crl.kind, crl.number),
@@ -254,6 +257,18 @@ def _deliver_to(db: Database, now: datetime, owner: Issuer, target: Target) -> N
         )
         target.keep(parcel)
         if last[crl.partition, crl.kind] == crl:
-            target.show(parcel)
+            _show(db, owner, crl, target=target, parcel=parcel)
         with db.begin() as tx:
-            records.deliver(tx, crl.id, target.name, now)
+            signed.deliver(tx, crl.id, target.name, now)
+        target.tidy(parcel)
+
+
+def _show(db: Database, owner: Issuer, crl: Crl, *, target: Target, parcel: Parcel) -> None:
+    """Let the target show the CRL, unless another publisher brought it a newer one meanwhile."""
+    try:
+        target.show(parcel)
+    except Conflict:
+        with db.read() as tx:
+            newest = signed.newest(tx, owner.id, partition=crl.partition, kind=crl.kind)
+        if newest is None or newest.number <= crl.number:
+            raise

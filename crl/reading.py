@@ -4,6 +4,7 @@ The outline costs the same for ten entries and for a million: the elements are s
 lengths. Only what our own CRLs hold is understood; the gate reads them with other code besides.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from crl.model import Heading
 
 _AUTHORITY_KEY_IDENTIFIER, _CRL_NUMBER, _DELTA = b"\x55\x1d\x23", b"\x55\x1d\x14", b"\x55\x1d\x1b"
 _POINT, _FRESHEST, _EXPIRED = b"\x55\x1d\x1c", b"\x55\x1d\x2e", b"\x55\x1d\x3c"
-_TIMES = (der.UTC_TIME, der.GENERALIZED_TIME)
+
+ENDS = 1024
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,25 @@ def times(front: bytes | memoryview) -> tuple[datetime, datetime]:
         at = der.read(front, at).end
     this_update = der.read(front, at)
     return der.read_time(front, this_update), der.read_time(front, der.read(front, this_update.end))
+
+
+def holds(data: bytes, where: slice, content: bytes) -> bool:
+    """Whether `data` has `content` at that place, compared in pieces rather than copied."""
+    if where.stop - where.start != len(content):
+        return False
+    return all(
+        data[where.start + at : where.start + min(at + _PIECE, len(content))]
+        == content[at : at + _PIECE]
+        for at in range(0, len(content), _PIECE)
+    )
+
+
+def tag(front: bytes, back: bytes) -> str:
+    """Return a word that no other CRL has: a digest of the first and last `ENDS` octets.
+
+    The last octets are the signature over all the rest.
+    """
+    return hashlib.sha256(front[:ENDS] + back[-ENDS:]).hexdigest()
 
 
 def lines(region: bytes | memoryview) -> Iterator[bytes]:

@@ -9,15 +9,16 @@ import ca.records
 from ca.model import Entry, Issuer
 from core.database import Tx
 from core.reasons import Reason
-from crl import diff, entries, partitions, reading, records
+from crl import diff, entries, partitions, reading
 from crl.diff import Difference
+from crl.entries import Region
 from crl.model import WHOLE, Crl, Kind, Settings
+from crl.records import lists, signed
 
 # A process on another machine may have dated a change by a clock that is this far ahead of ours.
 _SKEW = timedelta(minutes=2)
 # Up to here the certificates that differ are asked for one by one.
 _FEW = 2_000
-_ENTRY_OCTETS = 49
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -26,14 +27,13 @@ class Sheet:
     """One CRL to be made: its entries joined as DER, and what they are compared with.
 
     `previous` is the CRL of the same scope and kind before, `base` the full one that a delta adds
-    to. `difference` leads from the previous full CRL to this one; for a delta, from what a client
-    has who applies it to the base, to the whole list of the scope.
+    to. `difference` leads from the previous full CRL, if there is one, to this one; for a delta,
+    from what a client has who applies it to the base, to the whole list of the scope.
     """
 
     partition: int
     kind: Kind
-    region: bytes
-    count: int
+    region: Region
     previous: Crl | None
     base: Crl | None
     difference: Difference
@@ -74,14 +74,12 @@ def read(
 ) -> Round:
     """Return the round that is to be published now; a delta without a base becomes a full CRL."""
     last_regular = None if settings.keep_expired else _last_regular(tx, owner, settings, targets)
-    whole = b"".join(
-        b"".join(lines) for lines in records.listed(tx, owner.id, last_regular=last_regular)
-    )
+    whole = _whole(tx, owner, last_regular)
     scopes = _scopes(whole, settings)
-    newest = records.newest(tx, owner.id, kind=Kind.FULL)
+    newest = signed.newest(tx, owner.id, kind=Kind.FULL)
     moment, latest = _moment(tx, owner, now)
     truth = partial(_truth, tx, owner, settings=settings, last_regular=last_regular)
-    is_short = len(whole) <= settings.compared_up_to * _ENTRY_OCTETS
+    is_short = whole.count <= settings.compared_up_to
     sheets: list[Sheet] = []
     base = _base(tx, owner, newest, moment, settings) if settings.deltas and newest else None
     if kind is Kind.FULL or base is None:
@@ -89,7 +87,7 @@ def read(
     if base is not None:
         changed = _changed_lines(tx, owner, base, last_regular)
         sheets += _deltas(tx, owner, base, scopes=scopes, changed=changed)
-    unsettled = records.waiting_serials(tx, owner.id)
+    unsettled = lists.waiting_serials(tx, owner.id)
     differing: set[int] = set()
     differing = differing.union(*(sheet.difference.serials for sheet in sheets)) - unsettled
     return Round(
@@ -97,12 +95,12 @@ def read(
         number=number,
         moment=moment,
         latest=latest,
-        seen=records.newest(tx, owner.id),
+        seen=signed.newest(tx, owner.id),
         sheets=tuple(sheets),
         facts=_facts(tx, owner, differing),
         truth=tuple(entries.in_order(truth())) if is_short else None,
         mismatch=(
-            diff.compare(_sorted(truth()), reading.lines(whole))
+            diff.compare(_sorted(truth()), reading.lines(whole.content))
             if not is_short and _is_compared(newest, moment, settings)
             else None
         ),
@@ -111,23 +109,38 @@ def read(
     )
 
 
+def _whole(tx: Tx, owner: Issuer, last_regular: datetime | None) -> Region:
+    """Return the list as it stands, less the certificates whose entries may go."""
+    pieces, count = [], 0
+    for lines in lists.listed(tx, owner.id, last_regular=last_regular):
+        pieces.append(b"".join(lines))
+        count += len(lines)
+    return Region(b"".join(pieces), count)
+
+
+def mismatch(tx: Tx, owner: Issuer) -> Difference:
+    """Return what differs between the engine's tables (before) and our list (after)."""
+    truth = ca.records.entries_not_good(tx, owner.id)
+    return diff.compare(_sorted(truth), reading.lines(_whole(tx, owner, None).content))
+
+
 def _last_regular(
     tx: Tx, owner: Issuer, settings: Settings, targets: Sequence[str]
 ) -> datetime | None:
     """Return thisUpdate of the newest full CRL that every target has, in every scope."""
     found = [
-        records.last_regular(tx, owner.id, partition, targets)
+        signed.last_regular(tx, owner.id, partition, targets)
         for partition in range(settings.partitions + 1)
     ]
     present = [instant for instant in found if instant is not None]
     return min(present) if len(present) == len(found) else None
 
 
-def _scopes(whole: bytes, settings: Settings) -> dict[int, bytes]:
+def _scopes(whole: Region, settings: Settings) -> dict[int, Region]:
     """Return the entries of the whole scope and of each partition."""
     scopes = {WHOLE: whole}
     if settings.partitions:
-        regions = partitions.split(reading.lines(whole), settings.partitions)
+        regions = partitions.split(reading.lines(whole.content), settings.partitions)
         scopes.update(enumerate(regions, start=1))
     return scopes
 
@@ -138,23 +151,26 @@ def _moment(tx: Tx, owner: Issuer, now: datetime) -> tuple[datetime, datetime | 
     A change that committed after `now` was asked for is dated after it by a little; thisUpdate
     follows, because no entry may be dated after it (CA/Browser Forum BR 7.2.2).
     """
-    seen = records.newest(tx, owner.id)
-    dates = records.changed_after(tx, owner.id, seen.number if seen else 0).values()
+    seen = signed.newest(tx, owner.id)
+    dates = lists.changed_after(tx, owner.id, seen.number if seen else 0).values()
     latest = max((each for each in dates if each is not None), default=None)
     moment = now if latest is None or latest > now + _SKEW else max(now, latest)
     return moment.replace(microsecond=0), latest
 
 
-def _full(tx: Tx, owner: Issuer, partition: int, region: bytes) -> Sheet:
-    previous = records.newest(tx, owner.id, partition=partition, kind=Kind.FULL)
+def _full(tx: Tx, owner: Issuer, partition: int, region: Region) -> Sheet:
+    previous = signed.newest(tx, owner.id, partition=partition, kind=Kind.FULL)
     return Sheet(
         partition=partition,
         kind=Kind.FULL,
         region=region,
-        count=_count(region),
         previous=previous,
         base=None,
-        difference=diff.compare(_lines_of(tx, previous), reading.lines(region)),
+        difference=(
+            Difference()
+            if previous is None
+            else diff.compare(_lines_of(tx, previous), reading.lines(region.content))
+        ),
     )
 
 
@@ -166,9 +182,9 @@ def _base(
     Deltas keep their base for one interval, so that a client needs a full CRL no more often; then
     the newest full one is the next base.
     """
-    last = records.newest(tx, owner.id, kind=Kind.DELTA)
+    last = signed.newest(tx, owner.id, kind=Kind.DELTA)
     for number in (last.base_number if last else None, newest.number):
-        fulls = [] if number is None else records.numbered(tx, owner.id, number)
+        fulls = [] if number is None else signed.numbered(tx, owner.id, number)
         found = {crl.partition: crl for crl in fulls if crl.kind is Kind.FULL}
         fresh = all(moment < crl.this_update + settings.interval for crl in found.values())
         if number == newest.number or (found and fresh and _all_at_hand(tx, found.values())):
@@ -177,7 +193,7 @@ def _base(
 
 
 def _all_at_hand(tx: Tx, crls: Iterable[Crl]) -> bool:
-    return all(records.has_content(tx, crl.id) for crl in crls)
+    return all(signed.has_content(tx, crl.id) for crl in crls)
 
 
 def _changed_lines(
@@ -188,8 +204,8 @@ def _changed_lines(
     A certificate that is good again is listed with removeFromCRL, also when its hold came and went
     after the base (RFC 5280 5.2.4); one that left because it expired is not listed.
     """
-    changed = records.changed_after(tx, owner.id, base[WHOLE].number)
-    listed = records.lines_of(tx, owner.id, sorted(changed), last_regular=last_regular)
+    changed = lists.changed_after(tx, owner.id, base[WHOLE].number)
+    listed = lists.lines_of(tx, owner.id, sorted(changed), last_regular=last_regular)
     found = []
     for serial in sorted(changed):
         since, line = changed[serial], listed.get(serial)
@@ -205,35 +221,28 @@ def _deltas(
     owner: Issuer,
     base: dict[int, Crl],
     *,
-    scopes: dict[int, bytes],
+    scopes: dict[int, Region],
     changed: Sequence[bytes],
 ) -> Iterator[Sheet]:
-    regions = [b"".join(changed)]
+    regions = [Region(b"".join(changed), len(changed))]
     if len(scopes) > 1:
         regions += partitions.split(changed, len(scopes) - 1)
     for partition, whole in scopes.items():
         region = regions[partition]
-        given = diff.combine(_lines_of(tx, base[partition]), reading.lines(region))
+        given = diff.combine(_lines_of(tx, base[partition]), reading.lines(region.content))
         yield Sheet(
             partition=partition,
             kind=Kind.DELTA,
             region=region,
-            count=_count(region),
-            previous=records.newest(tx, owner.id, partition=partition, kind=Kind.DELTA),
+            previous=signed.newest(tx, owner.id, partition=partition, kind=Kind.DELTA),
             base=base[partition],
-            difference=diff.compare(given, reading.lines(whole)),
+            difference=diff.compare(given, reading.lines(whole.content)),
         )
 
 
-def _lines_of(tx: Tx, crl: Crl | None) -> Iterator[bytes]:
-    if crl is None:
-        return iter(())
-    content = records.content(tx, crl.id)
+def _lines_of(tx: Tx, crl: Crl) -> Iterator[bytes]:
+    content = signed.content(tx, crl.id)
     return reading.lines(memoryview(content)[reading.outline(content).entries])
-
-
-def _count(region: bytes) -> int:
-    return sum(1 for _line in reading.lines(region))
 
 
 def _facts(tx: Tx, owner: Issuer, serials: Collection[int]) -> dict[int, Entry]:

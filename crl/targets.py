@@ -6,15 +6,21 @@ A target only moves forward and never shows another issuer's CRL in an issuer's 
 import contextlib
 import mmap
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from core import durable
 from core.errors import Conflict, Invalid, Unavailable
-from crl import reading
+from crl import compressed, reading
 from crl.model import Heading
+
+_PIECE = 1024 * 1024
+# Shorter ones fit into a few packets either way.
+_WORTH_COMPRESSING = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,18 @@ class Target(Protocol):
         """
         ...
 
+    def tidy(self, parcel: Parcel) -> None:
+        """Do what may wait until the CRL is out."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """Return what stands under a path, None when nothing does; raises Unavailable."""
+        ...
+
+    def forget(self, path: str) -> None:
+        """Remove an old CRL from the history; nothing changes when it is gone."""
+        ...
+
 
 class Directory:
     """A folder that a web server shows as `/crl/`.
@@ -73,7 +91,7 @@ class Directory:
         path = self.folder / parcel.history
         with _told(path):
             if path.exists():
-                if path.read_bytes() != parcel.content:
+                if not _reads(path, parcel.content):
                     raise Conflict(
                         f"{path} holds another CRL with the number {parcel.heading.number}; "
                         "two databases publish into one folder."
@@ -89,8 +107,30 @@ class Directory:
             _make_folder(path.parent)
             refuse_to_step_back(_shown(path), parcel.heading, str(path))
             _replace_by_link(self.folder / parcel.history, path)
-            if path.read_bytes() != parcel.content:
+            if not _reads(path, parcel.content):
                 raise Unavailable(f"{path} does not read back as it was written; check the disk.")
+
+    def tidy(self, parcel: Parcel) -> None:
+        """Put a compressed copy beside a long CRL, for clients that ask for one."""
+        path = self.folder / f"{parcel.current}.gz"
+        with _told(path):
+            if len(parcel.content) >= _WORTH_COMPRESSING:
+                durable.write(path, compressed.pack(parcel.content))
+            else:
+                path.unlink(missing_ok=True)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the file's content."""
+        with _told(self.folder / path):
+            try:
+                return (self.folder / path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def forget(self, path: str) -> None:
+        """Remove the history file."""
+        with _told(self.folder / path):
+            (self.folder / path).unlink(missing_ok=True)
 
 
 def refuse_to_step_back(shown: Heading | None, coming: Heading, where: str) -> None:
@@ -116,9 +156,20 @@ def _shown(path: Path) -> Heading | None:
         return None
 
 
+def _reads(path: Path, content: bytes) -> bool:
+    """Whether the file's content is this, read in pieces."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size != len(content):
+            return False
+        pieces = iter(partial(file.read, _PIECE), b"")
+        return all(
+            piece == content[at * _PIECE : at * _PIECE + _PIECE] for at, piece in enumerate(pieces)
+        )
+
+
 def _replace_by_link(source: Path, path: Path) -> None:
     """Give the file `source` the second name `path` in one step, durably."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     temporary.unlink(missing_ok=True)  # a crash may have left it
     os.link(source, temporary)
     try:

@@ -8,11 +8,10 @@ of a CRL is read but its first and last few octets, so that a list of 50 MB cost
 small one and goes out by the server's own means (`wsgi.file_wrapper`) or in pieces.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from core.clock import Clock
 from core.errors import Invalid
-from crl import reading
+from crl import compressed, reading
 from web.wsgi import (
     Headers,
     Response,
@@ -43,20 +42,31 @@ _CURRENT = re.compile(rf"/crl/({_NAME}(?:/[0-9]{{1,6}}(?:-delta)?)?\.crl)")
 _HISTORY = re.compile(rf"/crl/({_NAME}/history/[0-9]{{1,19}}(?:-[0-9]{{1,6}})?(?:-delta)?\.crl)")
 _CERTIFICATE = re.compile(rf"/ca/({_NAME})\.(cer|p7c)")
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_ENDS = 1024
+_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*(?:;|,|$)")
+_NO_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _PIECE = 256 * 1024
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
-    """An open CRL file: its size in octets and what its ends tell. The tag is of the signature."""
+    """An open CRL file: its size in octets and what its ends tell.
+
+    `packed` is whether it is the compressed copy, `varies` whether there is one.
+    """
 
     file: BinaryIO
     size: int
-    etag: str
+    tag: str
     this_update: datetime
     next_update: datetime
+    packed: bool = False
+    varies: bool = False
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of this representation (RFC 9110 8.8.3)."""
+        return f'"{self.tag}-gzip"' if self.packed else f'"{self.tag}"'
 
 
 def crls(
@@ -81,7 +91,7 @@ def crls(
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return send(environ, start_response, method_not_allowed("GET, HEAD"))
         try:
-            found = _open(folder / match.group(1))
+            found = _negotiated(environ, folder / match.group(1))
         except (FileNotFoundError, NotADirectoryError):
             return send(environ, start_response, not_found())
         except (Invalid, OSError):
@@ -139,25 +149,51 @@ def _open(path: Path) -> _Open:
     file = path.open("rb")
     try:
         size = os.fstat(file.fileno()).st_size
-        front = os.pread(file.fileno(), _ENDS, 0)
-        back = os.pread(file.fileno(), _ENDS, max(0, size - _ENDS))
+        front = os.pread(file.fileno(), reading.ENDS, 0)
+        back = os.pread(file.fileno(), reading.ENDS, max(0, size - reading.ENDS))
         this_update, next_update = reading.times(front)
     except BaseException:
         file.close()
         raise
-    # The last octets are the signature, which no two CRLs share.
-    etag = f'"{hashlib.sha256(front + back).hexdigest()}"'
-    return _Open(file=file, size=size, etag=etag, this_update=this_update, next_update=next_update)
+    return _Open(
+        file=file,
+        size=size,
+        tag=reading.tag(front, back),
+        this_update=this_update,
+        next_update=next_update,
+    )
+
+
+def _negotiated(environ: WSGIEnvironment, path: Path) -> _Open:
+    """Open the CRL, or its compressed copy when the client takes that (RFC 9110 12.5.3)."""
+    plain_one = _open(path)
+    try:
+        copy = path.with_name(f"{path.name}.gz").open("rb")
+    except FileNotFoundError:
+        return plain_one
+    if compressed.tag_of(os.pread(copy.fileno(), compressed.FRONT, 0)) != plain_one.tag:
+        copy.close()  # of another CRL: one of the two was replaced in this moment
+        return plain_one
+    accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+    if not _GZIP.search(accepted) or _NO_GZIP.search(accepted) or "HTTP_RANGE" in environ:
+        copy.close()
+        return replace(plain_one, varies=True)
+    plain_one.file.close()
+    size = os.fstat(copy.fileno()).st_size
+    return replace(plain_one, file=copy, size=size, packed=True, varies=True)
 
 
 def _serve(
     environ: WSGIEnvironment, start_response: StartResponse, found: _Open, kept: Headers
 ) -> Iterable[bytes]:
     """Answer with all of the file, a range of it, or only the news that it is unchanged."""
+    if found.varies:
+        kept = (*kept, ("Vary", "Accept-Encoding"))
     if _is_known(environ, found):
         return _bare(start_response, HTTPStatus.NOT_MODIFIED, kept, found)
     wanted = _range(environ, found)
-    headers = (("Content-Type", "application/pkix-crl"), ("Accept-Ranges", "bytes"), *kept)
+    headers: Headers = (("Content-Type", "application/pkix-crl"), *kept)
+    headers += (("Content-Encoding", "gzip"),) if found.packed else (("Accept-Ranges", "bytes"),)
     if wanted is None:
         whole = (*headers, ("Content-Length", str(found.size)))
         if environ["REQUEST_METHOD"] == "HEAD":

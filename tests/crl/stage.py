@@ -1,7 +1,7 @@
 """A certificate authority for the CRL tests, and the programs that judge what it publishes."""
 
 import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,17 +13,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ca import issue as issuance
 from ca import lifecycle, records
 from ca.issuers import SigningIssuer
-from ca.model import Act, Certificate, HoldSource
+from ca.model import Act, Approval, Certificate, HoldSource
 from core.clock import SetClock
 from core.database import Database
 from core.reasons import Reason
 from crl.authority import SigningKey
-from crl.model import Published, Settings
+from crl.model import Kind, Published, Settings
 from crl.publish import publish
 from crl.targets import Directory, Target
 from tests.support import authority
 
 SETTINGS = Settings()
+URL = "http://127.0.0.1:8080/crl"
+WITH_DELTAS = Settings(url=URL, deltas=True, on_change=Kind.DELTA)
 
 
 @dataclass(slots=True)
@@ -40,15 +42,16 @@ class Stage:
     targets: list[Target] = field(default_factory=list)
     issued: list[Certificate] = field(default_factory=list)
 
-    def publish(self, db: Database | None = None, **changes: object) -> Published:
-        """Publish the issuing CA's CRL now."""
+    def publish(self, **changes: object) -> Published:
+        """Publish the issuing CA's CRL now; `changes` replace the stage's own arguments."""
+        db = changes.pop("db", self.db)
         values: dict[str, object] = {
             "issuer": "issuing",
             "key": self.key,
             "settings": self.settings,
             "targets": self.targets,
         }
-        return publish(db or self.db, self.clock.now(), **(values | changes))  # type: ignore[arg-type] # the tests' own values
+        return publish(db, self.clock.now(), **(values | changes))  # type: ignore[arg-type] # the tests' own values
 
     def pass_time(self, span: timedelta = timedelta(minutes=1)) -> datetime:
         """Let time go by."""
@@ -107,7 +110,7 @@ class Stage:
             root = records.issuer_named(tx, "root")
         return self.pem("root", root.der), self.pem("issuing", self.issuer.issuer.der)
 
-    def _approval(self, act: Act, certificate: Certificate) -> authority.Approval:
+    def _approval(self, act: Act, certificate: Certificate) -> Approval:
         return authority.approval(
             act, certificate.subscriber, self.clock.now(), serial=certificate.serial
         )
@@ -138,36 +141,23 @@ def reason(entry: x509.RevokedCertificate) -> str:
         return "unspecified"
 
 
-def openssl(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run openssl and return what it said."""
-    return subprocess.run(
-        ["openssl", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-
-
-def verify(stage: Stage, certificate: Certificate, *extra: object, crl: str = "issuing.crl") -> str:
-    """What openssl says of a certificate with the published CRL: OK, or its error."""
+def verify(
+    stage: Stage, der: bytes | None, *crls: str, options: tuple[str, ...] = ("-crl_check",)
+) -> str:
+    """What openssl says of a certificate with these published CRLs: OK, or its error."""
     root, issuing = stage.chain()
-    assert certificate.der
-    leaf = stage.pem("leaf", certificate.der)
-    said = openssl(
-        "verify", "-attime", int(stage.clock.now().timestamp()), "-crl_check",
-        "-CAfile", root, "-untrusted", issuing, "-CRLfile", stage.path(crl), *extra, leaf,
+    assert der
+    leaf = stage.pem("leaf", der)
+    files = [f"-CRLfile={stage.path(name)}" for name in crls or ("issuing.crl",)]
+    said = subprocess.run(
+        ["openssl", "verify", f"-attime={int(stage.clock.now().timestamp())}", *options,
+         f"-CAfile={root}", f"-untrusted={issuing}", *files, str(leaf)],
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     return "OK" if said.returncode == 0 else said.stdout + said.stderr
 
 
-def lint(path: Path) -> list[str]:
-    """What pkilint has against a CRL, at the level of a warning or worse."""
-    program = Path(sys.executable).with_name("lint_crl")
-    said = subprocess.run(
-        [program, "lint", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", str(path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return [line for line in (said.stdout + said.stderr).splitlines() if line.strip()]
-
-
-SOFT_KEYS = {
+SOFT_KEYS: dict[str, Callable[[], SigningKey]] = {
     "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "rsa": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),

@@ -1,0 +1,1 @@
+"""The queries of publication: a transaction in, values out; never commits."""
