@@ -126,8 +126,6 @@ def advance(context: typer.Context, name: str, event: CaseEvent) -> None:
     office = place(context).office
     if event is CaseEvent.TOKEN_RECEIVED:
         after = remedy.deliver(office, name)
-    elif event in _BY_CLOCK_OR_PAPER:
-        raise Invalid(f"{event} is not said by hand: it follows from papers, clocks and issuance.")
     else:
         after = remedy.step(office, name, event)
     console.print(f"The case {name} is {after.state}.")
@@ -150,20 +148,6 @@ def lock(context: typer.Context, serial: str) -> None:
     """
     remedy.confirm_lock(place(context).office, serial)
     console.print(f"The token {serial} is locked for ever.")
-
-
-_BY_CLOCK_OR_PAPER = frozenset(
-    {
-        CaseEvent.PHOTOS_UPLOADED,
-        CaseEvent.TOKEN_SHIPPED,
-        CaseEvent.DOSSIER_RECEIVED,
-        CaseEvent.ACTIVATED,
-        CaseEvent.PAYMENT_MISSED,
-        CaseEvent.DEADLINE_MISSED,
-        CaseEvent.CERTIFICATE_REVOKED,
-        CaseEvent.FORFEITED,
-    }
-)
 
 
 def _known(word: str, words: Iterable[str], what: str) -> None:

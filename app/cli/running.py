@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from app import check as checks
 from app import create, worker
 from app import serve as processes
-from app.cli.desk import console, place
+from app.cli.desk import AsJson, console, place, show
 from app.instance import Instance
 
 app = typer.Typer()
@@ -75,6 +76,23 @@ def work(
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda _signal, _frame: stop.set())
     worker.run(works, stop)
+
+
+@app.command()
+def check(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Look the instance over: CRLs, responder certificate, lost issuances, decisions.
+
+    Example: antin check --json
+    """
+    found = [
+        {"check": name, "finding": sentence}
+        for name, sentence in checks.findings(place(context).works)
+    ]
+    if found or as_json:
+        show(found, as_json=as_json)
+    else:
+        console.print(f"All is well: {', '.join(checks.names())}.")
+    raise typer.Exit(1 if found else 0)
 
 
 @serve.command()
