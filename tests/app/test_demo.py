@@ -52,7 +52,7 @@ def served(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     config.write_text(f"{moved}\n[listen]\n{listen}\n")
     softhsm = home / "token" / "softhsm2.conf"
     softhsm.write_text(softhsm.read_text().replace(str(demo / "home"), str(home)))
-    command = [sys.executable, "-m", "app.cli", "--home", home, "up"]
+    command = [sys.executable, "-m", "app.cli", "--home", str(home), "up"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         try:
             said = iter(running.stdout or ())

@@ -1,6 +1,7 @@
 """The schema: models and migrations agree on both databases."""
 
 import pytest
+from alembic.util import CommandError
 
 from app import schema
 from core.database import Database
@@ -19,8 +20,6 @@ def test_upgrade_is_idempotent(db: Database) -> None:
 
 def test_check_fails_on_a_missing_index(db: Database) -> None:
     """The check is able to fail: a dropped index is noticed."""
-    from alembic.util import CommandError
-
     with db.begin() as tx:
         tx.exec_driver_sql("DROP INDEX ix_certificate_subscriber")
     with pytest.raises(CommandError, match="ix_certificate_subscriber"):

@@ -10,6 +10,7 @@ from core.reasons import Reason
 from policy.model import (
     Action,
     CaseState,
+    CertificateFacts,
     Decision,
     Document,
     Facts,
@@ -373,7 +374,9 @@ ACTS = [Wanted.ACTIVATE, Wanted.SUSPEND, Wanted.RESTORE, Wanted.REVOKE]
         (None, "no_certificate"),
     ],
 )
-def test_no_act_on_a_revoked_or_expired_certificate(wanted: Wanted, standing: object, code: str):
+def test_no_act_on_a_revoked_or_expired_certificate(
+    wanted: Wanted, standing: CertificateFacts | None, code: str
+):
     """Revoked is final and expired is over: no act is admitted, whoever asks."""
     given = replace(facts(papers(), request=AUTHORITY, case=case()), certificate=standing)
     assert refused(wanted, given).code == code

@@ -7,7 +7,7 @@ import pytest
 
 from ca.model import HoldSource
 from core.reasons import Reason
-from policy.model import Action, CaseState, Decision, Document, Facts, Verdict
+from policy.model import Action, CaseFacts, CaseState, Decision, Document, Facts, Verdict
 from policy.rulebook import load
 from policy.rules import decide
 from tests.support.dossiers import (
@@ -119,6 +119,7 @@ def test_a_promised_date_is_kept():
     """The last instant that was promised when the clock started is kept, not computed anew."""
     given = remedy(LACKING, received=RECEIVED)
     promised = DUE + timedelta(days=3)
+    assert given.case is not None
     given = replace(given, case=replace(given.case, due_at=promised))
     assert decided(given, promised - TICK).action is Action.NOTHING
     assert decided(given, promised).action is Action.FORFEIT
@@ -158,7 +159,7 @@ def test_an_unpaid_case_closes_after_its_term():
         case(CaseState.VIDEO_VERIFIED),
     ],
 )
-def test_a_case_that_is_paid_or_not_yet_asked_does_not_close(paid: object):
+def test_a_case_that_is_paid_or_not_yet_asked_does_not_close(paid: CaseFacts):
     """A paid case, and one that was never asked to pay, is not closed as unpaid."""
     given = replace(facts(certificate=None, campaign=None), case=paid)
     assert decided(given, PAYABLE).action is Action.NOTHING
