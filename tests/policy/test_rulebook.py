@@ -183,12 +183,12 @@ def test_a_malformed_key_is_refused_by_name(old: str, new: str, sentence: str):
         ),
         ('or = ["founding_decision"', 'or = ["hat"', "unknown document hat"),
         (
-            'contract_clause = "LCS-CA subscriber contract, clause 7.3"\n',
+            'contract_clause = "subscriber contract, clause 7.3"\n',
             "",
             "ground dossier_still_missing rests on 130/2018:29",
         ),
         (
-            'contract_clause = "LCS-CA subscriber contract, clause 7.2"\n',
+            'contract_clause = "subscriber contract, clause 7.2"\n',
             "",
             "ground dossier_missing rests on 130/2018:28",
         ),
