@@ -5,18 +5,20 @@ breaker or opens it again for twice as long, up to a limit. Times are time.monot
 """
 
 import threading
-from enum import StrEnum
+import time
+from enum import Enum
 
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 15.0
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
 
 
-class BreakerState(StrEnum):
-    """Where a breaker stands."""
+class BreakerState(Enum):
+    """Where a breaker stands; `LOCKED` is open until `unlock`."""
 
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
+    LOCKED = "locked"
 
 
 class Breaker:
@@ -26,38 +28,49 @@ class Breaker:
         self, *, first: float = FIRST_PAUSE_SECONDS, longest: float = LONGEST_PAUSE_SECONDS
     ) -> None:
         """Start closed; pauses grow from `first` to `longest` seconds."""
+        self.state = BreakerState.CLOSED
         self._lock = threading.Lock()
         self._first, self._longest = first, longest
         self._pause = first
-        self.state = BreakerState.CLOSED
         self._until = 0.0
 
-    def admits(self, now: float) -> bool:
-        """Whether a call may pass at `now`; the first one after the pause becomes the trial."""
+    def admits(self) -> bool:
+        """Whether a call may pass now; the first one after the pause becomes the trial."""
+        if self.state is not BreakerState.CLOSED:
+            return self._admits_trial()
+        return True
+
+    def _admits_trial(self) -> bool:
         with self._lock:
-            if self.state is BreakerState.OPEN and now >= self._until:
+            if self.state is BreakerState.OPEN and time.monotonic() >= self._until:
                 self.state = BreakerState.HALF_OPEN
                 return True
             return self.state is BreakerState.CLOSED
 
     def succeeded(self) -> None:
         """Close the breaker: a call came back well."""
-        if self.state is BreakerState.CLOSED:
-            return
-        with self._lock:
-            self.state, self._pause = BreakerState.CLOSED, self._first
+        if self.state is not BreakerState.CLOSED:
+            with self._lock:
+                self.state, self._pause = BreakerState.CLOSED, self._first
 
-    def failed(self, now: float) -> None:
-        """Open the breaker at `now`, for longer each time that a trial fails."""
+    def failed(self, *, locked: bool = False) -> None:
+        """Open the breaker, for longer each time that a trial fails; `locked` until told."""
         with self._lock:
             if self.state is BreakerState.HALF_OPEN:
                 self._pause = min(self._pause * 2, self._longest)
-            elif self.state is BreakerState.OPEN:
+            elif self.state is not BreakerState.CLOSED:
                 return
-            self.state, self._until = BreakerState.OPEN, now + self._pause
+            self.state = BreakerState.LOCKED if locked else BreakerState.OPEN
+            self._until = time.monotonic() + self._pause
 
     def renounced(self) -> None:
         """Give a trial back unused, so that the next caller may make it."""
         with self._lock:
             if self.state is BreakerState.HALF_OPEN:
+                self.state = BreakerState.OPEN
+
+    def unlock(self) -> None:
+        """Let trials be made again."""
+        with self._lock:
+            if self.state is BreakerState.LOCKED:
                 self.state = BreakerState.OPEN

@@ -10,37 +10,30 @@ or knows what a key is for; `hsm.pool` does.
 """
 
 import ctypes
-from collections.abc import Mapping
-from ctypes import byref, c_ulong, c_void_p
+from ctypes import byref, c_ulong
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import Invalid
 from hsm.codes import UNAVAILABLE, Attribute, Mechanism, Rv, TokenFlag, name_of
+from hsm.layout import ROOM_BYTES, MechanismCall, Room, Template, lay_out
 from hsm.structures import (
     FUNCTIONS,
     FunctionList,
-    GcmParams,
     Info,
     InitializeArgs,
     MechanismInfo,
-    PssParams,
     RawAttribute,
-    RawMechanism,
     SessionInfo,
     TokenInfo,
 )
-
-Template = Mapping[Attribute, bool | int | bytes]
-"""Attributes and their values; an int is a CK_ULONG."""
 
 _OS_LOCKING_OK = 2
 _SERIAL_SESSION = 4
 _RW_SESSION = 2
 _LABEL_BYTES = 32
 _FIND_AT_ONCE = 64
-_ROOM_BYTES = 1024
 SO, USER = 0, 1
 
 
@@ -65,48 +58,6 @@ class Token:
     serial: str
     flags: TokenFlag
     firmware: str
-
-
-class MechanismCall:
-    """A mechanism with its parameter, ready to be handed to any number of calls."""
-
-    __slots__ = ("_kept", "name", "pointer", "raw")
-
-    def __init__(
-        self, mechanism: Mechanism, parameter: ctypes.Structure | bytes | None = None, *kept: object
-    ) -> None:
-        """Lay out `mechanism`; `kept` are buffers that `parameter` points into."""
-        self.name = mechanism.name
-        body = (
-            ctypes.create_string_buffer(parameter, len(parameter))
-            if isinstance(parameter, bytes)
-            else parameter
-        )
-        address = None if body is None else ctypes.addressof(body)
-        length = 0 if body is None else ctypes.sizeof(body)
-        self.raw = RawMechanism(int(mechanism), address, length)
-        self.pointer = ctypes.pointer(self.raw)
-        self._kept = (body, kept)
-
-
-def pss_call(mechanism: Mechanism, hash_: Mechanism, mgf: int, salt_bytes: int) -> MechanismCall:
-    """Return an RSA-PSS mechanism (PKCS#11 2.1.10) with its hash, mask function and salt length."""
-    return MechanismCall(mechanism, PssParams(int(hash_), mgf, salt_bytes))
-
-
-def gcm_call(iv: bytes, aad: bytes, *, tag_bits: int = 128) -> MechanismCall:
-    """Return an AES-GCM mechanism (PKCS#11 2.40 errata 01, 2.11.5)."""
-    iv_room = ctypes.create_string_buffer(iv, len(iv))
-    aad_room = ctypes.create_string_buffer(aad, max(len(aad), 1))
-    parameter = GcmParams(
-        ctypes.addressof(iv_room),
-        len(iv),
-        len(iv) * 8,
-        ctypes.addressof(aad_room) if aad else None,
-        len(aad),
-        tag_bits,
-    )
-    return MechanismCall(Mechanism.AES_GCM, parameter, iv_room, aad_room)
 
 
 class Module:
@@ -254,7 +205,7 @@ class Module:
 
     def find(self, session: int, template: Template) -> list[int]:
         """Return the handles of all objects that have the attributes of `template`."""
-        raw, count, _kept = _layout(template)
+        raw, count, _kept = lay_out(template)
         self._do("C_FindObjectsInit", session, raw, count)
         found: list[int] = []
         try:
@@ -289,12 +240,12 @@ class Module:
 
     def set_attributes(self, session: int, obj: int, template: Template) -> None:
         """Change attributes of an object."""
-        raw, count, _kept = _layout(template)
+        raw, count, _kept = lay_out(template)
         self._do("C_SetAttributeValue", session, obj, raw, count)
 
     def create_object(self, session: int, template: Template) -> int:
         """Store an object and return its handle."""
-        raw, count, _kept = _layout(template)
+        raw, count, _kept = lay_out(template)
         handle = c_ulong()
         self._do("C_CreateObject", session, raw, count, byref(handle))
         return handle.value
@@ -305,31 +256,30 @@ class Module:
 
     # Signing, encrypting, keys (PKCS#11 5.8 to 5.14)
 
-    def sign(self, session: int, call: MechanismCall, key: int, data: bytes) -> bytes:
+    def sign(self, session: int, call: MechanismCall, key: int, data: bytes, room: Room) -> bytes:
         """Return the signature of `data`: two calls and no more, for this is the hot path."""
         rv = self._sign_init(session, call.pointer, key)
         if rv:
             raise CryptokiError("C_SignInit", rv)
-        room = ctypes.create_string_buffer(_ROOM_BYTES)
-        length = c_ulong(_ROOM_BYTES)
-        rv = self._sign(session, data, len(data), room, byref(length))
+        room.length.value = ROOM_BYTES
+        rv = self._sign(session, data, len(data), room.buffer, room.length_pointer)
         if rv:
             raise CryptokiError("C_Sign", rv)
-        return ctypes.string_at(room, length.value)
+        return ctypes.string_at(room.buffer, room.length.value)
 
     def encrypt(self, session: int, call: MechanismCall, key: int, data: bytes) -> bytes:
         """Return `data` encrypted."""
         self._do("C_EncryptInit", session, call.pointer, key)
-        return self._output("C_Encrypt", len(data) + _ROOM_BYTES, session, data, len(data))
+        return self._output("C_Encrypt", len(data) + ROOM_BYTES, session, data, len(data))
 
     def decrypt(self, session: int, call: MechanismCall, key: int, data: bytes) -> bytes:
         """Return `data` decrypted."""
         self._do("C_DecryptInit", session, call.pointer, key)
-        return self._output("C_Decrypt", len(data) + _ROOM_BYTES, session, data, len(data))
+        return self._output("C_Decrypt", len(data) + ROOM_BYTES, session, data, len(data))
 
     def generate_key(self, session: int, call: MechanismCall, template: Template) -> int:
         """Generate a secret key and return its handle."""
-        raw, count, _kept = _layout(template)
+        raw, count, _kept = lay_out(template)
         handle = c_ulong()
         self._do("C_GenerateKey", session, call.pointer, raw, count, byref(handle))
         return handle.value
@@ -338,8 +288,8 @@ class Module:
         self, session: int, call: MechanismCall, public: Template, private: Template
     ) -> tuple[int, int]:
         """Generate a key pair and return the handles of its public and private half."""
-        raw, count, _kept = _layout(public)
-        raw_private, count_private, _kept_private = _layout(private)
+        raw, count, _kept = lay_out(public)
+        raw_private, count_private, _kept_private = lay_out(private)
         handle, handle_private = c_ulong(), c_ulong()
         self._do(
             "C_GenerateKeyPair",
@@ -356,13 +306,13 @@ class Module:
 
     def wrap_key(self, session: int, call: MechanismCall, wrapping: int, key: int) -> bytes:
         """Return the key `key` encrypted under the key `wrapping`."""
-        return self._output("C_WrapKey", 8 * _ROOM_BYTES, session, call.pointer, wrapping, key)
+        return self._output("C_WrapKey", 8 * ROOM_BYTES, session, call.pointer, wrapping, key)
 
     def unwrap_key(
         self, session: int, call: MechanismCall, wrapping: int, wrapped: bytes, template: Template
     ) -> int:
         """Put a wrapped key onto the token with the attributes of `template`; return its handle."""
-        raw, count, _kept = _layout(template)
+        raw, count, _kept = lay_out(template)
         handle = c_ulong()
         self._do(
             "C_UnwrapKey",
@@ -386,24 +336,3 @@ class Module:
 def _text(padded: bytes) -> str:
     """Return a fixed-width text without its padding: blanks, or NULs where a token errs."""
     return padded.decode("utf-8", "replace").rstrip(" \x00")
-
-
-def _pack(value: bool | int | bytes) -> bytes:  # noqa: FBT001 - a value, no flag
-    if isinstance(value, bool):
-        return bytes([value])
-    if isinstance(value, int):
-        return bytes(c_ulong(value))
-    return value
-
-
-def _layout(template: Template) -> tuple[ctypes.Array[RawAttribute], int, list[object]]:
-    """Lay `template` out; the last item of the result must live as long as the call."""
-    raw = (RawAttribute * len(template))()
-    kept: list[object] = []
-    for place, (attribute, value) in zip(raw, template.items(), strict=True):
-        packed = _pack(value)
-        room = ctypes.create_string_buffer(packed, max(len(packed), 1))
-        kept.append(room)
-        place.type, place.length = int(attribute), len(packed)
-        place.value = ctypes.cast(room, c_void_p)
-    return raw, len(template), kept

@@ -7,16 +7,21 @@ Hashing is done here and not on the token, so that a large CRL does not travel t
 signs whole messages only (some in FIPS mode) gets the message.
 """
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from core.errors import Refused
 from hsm.codes import Mechanism
-from hsm.cryptoki import MechanismCall, pss_call
+from hsm.layout import MechanismCall, pss_call
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
 class KeyKind(StrEnum):
@@ -30,6 +35,7 @@ class KeyKind(StrEnum):
     ED25519 = "Ed25519"
 
 
+_LEAST_RSA_BITS = 2048
 RSA_BITS = {KeyKind.RSA_2048: 2048, KeyKind.RSA_3072: 3072, KeyKind.RSA_4096: 4096}
 CURVES: dict[KeyKind, ec.EllipticCurve] = {
     KeyKind.P_256: ec.SECP256R1(),
@@ -90,7 +96,10 @@ _HASHES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_DIGESTS = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scheme:
     """How one signature is made: with a mechanism over the digest, or one over the message.
 
@@ -100,6 +109,7 @@ class Scheme:
 
     name: str
     hash: hashes.HashAlgorithm | None
+    padding: AsymmetricPadding | None = None
     prefix: bytes = b""
     on_digest: MechanismCall | None = None
     on_message: MechanismCall | None = None
@@ -122,17 +132,14 @@ class Message:
 
     def digest(self, algorithm: hashes.HashAlgorithm) -> bytes:
         """Return the digest of the message."""
-        if self.hashed:
-            return self.data
-        state = hashes.Hash(algorithm)
-        state.update(self.data)
-        return state.finalize()
+        return self.data if self.hashed else _DIGESTS[algorithm.name](self.data).digest()
 
 
 _pkcs1 = {
     name: Scheme(
         name=f"RSA PKCS#1 v1.5 with {name.upper()}",
         hash=entry.algorithm,
+        padding=padding.PKCS1v15(),
         prefix=entry.digest_info,
         on_digest=MechanismCall(Mechanism.RSA_PKCS),
         on_message=MechanismCall(entry.rsa),
@@ -179,6 +186,38 @@ def message(data: bytes, algorithm: object) -> Message:
     return Message(data, hashed=True)
 
 
+def is_right(public: PublicKey, scheme: Scheme, what: Message, raw: bytes) -> bool:
+    """Whether `raw`, as the token gave it, is a signature of `what` by this public key."""
+    try:
+        if isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(raw, what.data)
+            return True
+        if scheme.hash is None:
+            return False
+        algorithm = Prehashed(scheme.hash) if what.hashed else scheme.hash
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(ecdsa_der(raw), what.data, ec.ECDSA(algorithm))
+        elif scheme.padding is not None:
+            public.verify(raw, what.data, scheme.padding, algorithm)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def require_known(public: PublicKey) -> None:
+    """Raise Refused for a key of another size or curve than those of the table."""
+    if isinstance(public, rsa.RSAPublicKey):
+        known = public.key_size >= _LEAST_RSA_BITS and public.key_size % 8 == 0
+        name = f"an RSA key of {public.key_size} bits"
+    elif isinstance(public, ec.EllipticCurvePublicKey):
+        known = public.curve.name in {curve.name for curve in CURVES.values()}
+        name = f"a key on the curve {public.curve.name}"
+    else:
+        return
+    if not known:
+        raise _refuse(name)
+
+
 def ecdsa_der(raw: bytes) -> bytes:
     """Return PKCS#11's r||s (PKCS#11 2.3.1) as the DER Ecdsa-Sig-Value of RFC 3279 2.2.3."""
     half = len(raw) // 2
@@ -200,6 +239,7 @@ def _pss_scheme(pad: padding.PSS, entry: _Hash, key_bits: int) -> Scheme:
         _pss[key] = Scheme(
             name=f"RSA-PSS with {entry.algorithm.name.upper()} and a salt of {salt} bytes",
             hash=entry.algorithm,
+            padding=padding.PSS(padding.MGF1(entry.algorithm), salt),
             on_digest=pss_call(Mechanism.RSA_PKCS_PSS, entry.mechanism, entry.mgf, salt),
             on_message=pss_call(entry.pss, entry.mechanism, entry.mgf, salt),
         )

@@ -1,9 +1,9 @@
 """The PKCS#11 modules of this process: each loaded once, initialised after fork, initialised again.
 
-A module is used by many threads at once (`shared`) or by one alone (`exclusively`: to initialise
-it anew, which voids every handle). `generation` counts the initialisations: a handle is good only
-in the generation it was made in. Nothing is initialised before its first use, so nothing is open
-when a server forks; a child that finds a parent's module begins a new generation of its own.
+A module is used by many sessions at once (`enter`, `leave`) or by one thread alone (`exclusively`:
+to initialise it anew, which voids every handle). `generation` counts the initialisations: a handle
+is good only in the generation it was made in. Nothing is initialised before its first use, so
+nothing is open when a server forks; a child of a process that used a module begins anew.
 """
 
 import os
@@ -12,13 +12,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
-from core.errors import SigningUnavailable
+from core.errors import Invalid, SigningUnavailable
 from hsm.codes import Rv
 from hsm.cryptoki import CryptokiError, Module
 
 _WAIT_SECONDS = 10.0
-_loaded: dict[str, "LoadedModule"] = {}
+# A module without locks answers so (PKCS#11 5.4); some old ones do not know the arguments at all.
+_NO_LOCKS = frozenset({Rv.CANT_LOCK, Rv.NEED_TO_CREATE_THREADS, Rv.ARGUMENTS_BAD})
+
+
+class Visitor(Protocol):
+    """Who goes in and out: a session. `inside` is true while a call of it may be running."""
+
+    inside: bool
 
 
 class LoadedModule:
@@ -30,27 +38,35 @@ class LoadedModule:
         self.reserved = reserved
         self.generation = 0
         self.locks_itself = True
-        self._process: int | None = None
-        self._reset_gate()
+        self.initialized_at = 0.0
+        self.visitors: set[Visitor] = set()
+        self.opened: set[object] = set()
+        self._inherited = False
+        self._reset()
 
-    def _reset_gate(self) -> None:
+    def _reset(self) -> None:
         self._gate = threading.Condition(threading.Lock())
-        self._alone = threading.RLock()
-        self._inside = 0
-        self._closed = False
+        self._initialized = self._alone = self._occupied = False
+        # True while anyone may walk in; looked at without the lock, after setting `inside`.
+        self._open = False
 
-    @contextmanager
-    def shared(self, deadline: float) -> Iterator[Module]:
-        """Lend the module to one of many threads.
+    def enter(self, visitor: Visitor, deadline: float) -> None:
+        """Let a session in; one at a time when the module has no locks of its own.
 
-        When the module has no locks of its own, one thread at a time is let in. Raises
-        SigningUnavailable when `deadline` (time.monotonic seconds) passes before that.
+        Raises SigningUnavailable when `deadline` (time.monotonic seconds) passes before that.
         """
-        self._enter(deadline)
-        try:
-            yield self.module
-        finally:
-            self._leave()
+        visitor.inside = True
+        if not self._open:
+            visitor.inside = False
+            self._enter_slowly(visitor, deadline)
+
+    def leave(self, visitor: Visitor) -> None:
+        """Let a session out."""
+        visitor.inside = False
+        if not self._open:
+            with self._gate:
+                self._occupied = False
+                self._gate.notify_all()
 
     @contextmanager
     def exclusively(self, deadline: float | None = None) -> Iterator[Module]:
@@ -58,7 +74,7 @@ class LoadedModule:
         limit = time.monotonic() + _WAIT_SECONDS if deadline is None else deadline
         self._close_gate(limit)
         try:
-            if self._process != os.getpid():
+            if not self._initialized:
                 self._initialize()
             yield self.module
         finally:
@@ -68,93 +84,129 @@ class LoadedModule:
         """Finalise and initialise the module, unless that happened since `generation`."""
         with self.exclusively(deadline):
             if self.generation == generation:
-                with suppress(CryptokiError):
-                    self.module.finalize()
+                self._finalize()
                 self._initialize()
 
-    def _enter(self, deadline: float) -> None:
-        if self._process != os.getpid():
+    def rest(self) -> bool:
+        """Finalise the module if no session is open; say whether it is finalised now.
+
+        The next use initialises it, and it reads its configuration again.
+        """
+        if not self._initialized:
+            return True
+        with self.exclusively():
+            if not self.opened:
+                self._finalize()
+            return not self._initialized
+
+    def _enter_slowly(self, visitor: Visitor, deadline: float) -> None:
+        while True:
+            with self._gate:
+                while self._alone or self._occupied:
+                    self._wait(deadline)
+                if self._initialized:
+                    self._occupied = not self.locks_itself
+                    visitor.inside = True
+                    return
             with self.exclusively(deadline):
                 pass
-        with self._gate:
-            while self._closed or (self._inside and not self.locks_itself):
-                if not self._gate.wait(deadline - time.monotonic()):
-                    raise _busy(self.module.path)
-            self._inside += 1
-
-    def _leave(self) -> None:
-        with self._gate:
-            self._inside -= 1
-            if self._closed or not self.locks_itself:
-                self._gate.notify_all()
 
     def _close_gate(self, deadline: float) -> None:
         with self._gate:
-            while self._closed:
-                if not self._gate.wait(deadline - time.monotonic()):
-                    raise _busy(self.module.path)
-            self._closed = True
-            while self._inside:
-                if not self._gate.wait(deadline - time.monotonic()):
-                    self._closed = False
-                    self._gate.notify_all()
-                    raise _busy(self.module.path)
+            while self._alone:
+                self._wait(deadline)
+            self._alone, self._open = True, False
+            try:
+                while self._occupied or any(visitor.inside for visitor in list(self.visitors)):
+                    self._wait(deadline)
+            except SigningUnavailable:
+                self._alone, self._open = False, self._initialized and self.locks_itself
+                self._gate.notify_all()
+                raise
 
     def _open_gate(self) -> None:
         with self._gate:
-            self._closed = False
+            self._alone, self._open = False, self._initialized and self.locks_itself
             self._gate.notify_all()
+
+    def _wait(self, deadline: float) -> None:
+        if not self._gate.wait(deadline - time.monotonic()):
+            raise SigningUnavailable(
+                f"The PKCS#11 module {self.module.path} did not become free in time."
+            )
+
+    def _finalize(self) -> None:
+        self._initialized = False
+        self.opened.clear()
+        with suppress(CryptokiError):
+            self.module.finalize()
 
     def _initialize(self) -> None:
         """Initialise in this process (PKCS#11 5.4): with OS locking, or else one call at a time."""
-        self._process = None
         try:
-            self._call_initialize(locking=True)
-            self.locks_itself = True
+            self.locks_itself = self._call_initialize(locking=True)
         except CryptokiError as error:
-            if error.rv not in (Rv.CANT_LOCK, Rv.ARGUMENTS_BAD, Rv.NEED_TO_CREATE_THREADS):
+            if error.rv not in _NO_LOCKS:
                 raise
             self._call_initialize(locking=False)
             self.locks_itself = False
+        self._initialized, self._inherited = True, False
         self.generation += 1
-        self._process = os.getpid()
+        self.initialized_at = time.monotonic()
 
-    def _call_initialize(self, *, locking: bool) -> None:
+    def _call_initialize(self, *, locking: bool) -> bool:
+        """Call C_Initialize and return whether the module locks for itself."""
         try:
             self.module.initialize(locking=locking, reserved=self.reserved)
         except CryptokiError as error:
             if error.rv != Rv.CRYPTOKI_ALREADY_INITIALIZED:
                 raise
-            # A child of a process that used the module, or another library of this process did.
+            if not self._inherited:
+                # Another library of this process did it: who knows whether with locks.
+                return False
+            # The module did not notice that it is in a child process now.
             self.module.finalize()
             self.module.initialize(locking=locking, reserved=self.reserved)
+        return locking
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: its threads, sessions and handles are the parent's."""
+        self._inherited = self._inherited or self._initialized
+        self.visitors.clear()
+        self.opened.clear()
+        self._reset()
 
 
 def load(path: Path, reserved: str | None = None) -> LoadedModule:
-    """Return this process's module at `path`, loading it when it is the first time."""
+    """Return this process's module at `path`, loading it when it is the first time.
+
+    Raises Invalid when it is loaded already with another text for C_Initialize.
+    """
     key = str(path.resolve())
     with _lock:
         if key not in _loaded:
             _loaded[key] = LoadedModule(path, reserved)
-        return _loaded[key]
+        loaded = _loaded[key]
+    if loaded.reserved != reserved:
+        raise Invalid(
+            f"The PKCS#11 module {path} is used with two values of x-init-reserved; it is "
+            "initialised once in a process. Give every URI of it the same value."
+        )
+    return loaded
 
 
-def is_loaded(path: Path) -> bool:
-    """Whether the module at `path` is loaded in this process."""
-    return str(path.resolve()) in _loaded
-
-
-def _busy(path: Path) -> SigningUnavailable:
-    return SigningUnavailable(f"The PKCS#11 module {path} did not become free in time.")
+def loaded_already(path: Path) -> LoadedModule | None:
+    """Return this process's module at `path` if it is loaded."""
+    return _loaded.get(str(path.resolve()))
 
 
 def _after_fork() -> None:
-    """Forget in a child which threads were inside: they exist in the parent only."""
     global _lock  # noqa: PLW0603 - a lock that another thread of the parent held stays locked
     _lock = threading.Lock()
     for loaded in _loaded.values():
-        loaded._reset_gate()  # noqa: SLF001 - the module's own class
+        loaded.after_fork()
 
 
+_loaded: dict[str, LoadedModule] = {}
 _lock = threading.Lock()
 os.register_at_fork(after_in_child=_after_fork)

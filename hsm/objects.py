@@ -10,11 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from core.errors import Conflict, Invalid, NotFound, Refused
 from hsm.codes import Attribute, KeyType, ObjectClass
-from hsm.cryptoki import MechanismCall, Template
-from hsm.mechanisms import CURVES, GENERATION, RSA_BITS, KeyKind
+from hsm.layout import MechanismCall, Template
+from hsm.mechanisms import CURVES, GENERATION, RSA_BITS, KeyKind, PublicKey
 from hsm.session import Session
-
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 _CURVE_OIDS = {
     KeyKind.P_256: bytes.fromhex("06082a8648ce3d030107"),
@@ -51,7 +49,7 @@ class Found:
     """A private key on a token: its handle in this session, its public half, its attributes."""
 
     handle: int
-    public: PublicKey
+    public: PublicKey | None
     id: bytes | None
     flags: dict[Attribute, bool | None]
 
@@ -100,8 +98,11 @@ def require_sound(found: Found, name: KeyName, token: str) -> None:
         )
 
 
-def generate(session: Session, name: KeyName, kind: KeyKind) -> PublicKey:
-    """Generate a non-extractable, sensitive key pair that only signs; return its public half."""
+def generate(session: Session, name: KeyName, kind: KeyKind, *, wrappable: bool) -> PublicKey:
+    """Generate a sensitive key pair that only signs; return its public half.
+
+    It is extractable only when it is to be `wrappable`, and then under a wrapping key alone.
+    """
     if session.module.find(session.handle, name.template(ObjectClass.PRIVATE_KEY)):
         raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
     mechanism = GENERATION[kind]
@@ -112,11 +113,18 @@ def generate(session: Session, name: KeyName, kind: KeyKind) -> PublicKey:
             code="mechanism_not_on_token",
         )
     public, private = _templates(name, kind)
+    if wrappable:
+        private = {**private, Attribute.EXTRACTABLE: True}
     with session.writable():
         _, handle = session.module.generate_key_pair(
             session.handle, MechanismCall(mechanism), public, private
         )
-        return _public_half(session, handle, name, name.id)
+        half = _public_half(session, handle, name, name.id)
+    if half is None:
+        raise NotFound(
+            f"The token {session.name!r} made the key {name} but does not give its public half."
+        )
+    return half
 
 
 def _templates(name: KeyName, kind: KeyKind) -> tuple[Template, Template]:
@@ -164,7 +172,7 @@ def _flag(session: Session, handle: int, attribute: Attribute) -> bool | None:
 
 def _public_half(
     session: Session, handle: int, name: KeyName, identifier: bytes | None
-) -> PublicKey:
+) -> PublicKey | None:
     """Read the public half where the token keeps it: in the private object, or beside it."""
     by_id = KeyName(None, identifier).template(ObjectClass.PUBLIC_KEY) if identifier else None
     places = [handle]
@@ -174,10 +182,7 @@ def _public_half(
     for place in places:
         if (public := _read_public(session, place)) is not None:
             return public
-    raise NotFound(
-        f"The token {session.name!r} does not give the public half of the key {name}; put its "
-        "public key object beside it, with the same CKA_ID."
-    )
+    return None
 
 
 def _read_public(session: Session, obj: int) -> PublicKey | None:

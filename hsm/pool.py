@@ -1,10 +1,11 @@
 """One token's sessions in this process: bounded, opened when needed, replaced when lost.
 
 The order of events in `run` is the safety of the whole package: nothing waits longer than the
-deadline, a session that failed is never used again, and a token that fails is left alone
-for a while.
+deadline, a session that failed is never used again, and a token that fails is left alone for a
+while. A worker that hangs in the module gives its seat to another; `MOST_STUCK` bounds them.
 """
 
+import logging
 import os
 import threading
 import time
@@ -12,19 +13,22 @@ import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
-from core.errors import AntinError, SigningUnavailable
+from core.errors import AntinError, SigningUnavailable, Unavailable
 from hsm import modules
-from hsm.breaker import Breaker
+from hsm.breaker import Breaker, BreakerState
 from hsm.codes import Rv
 from hsm.cryptoki import CryptokiError
-from hsm.session import Login, Session, TokenAway
+from hsm.login import Login
+from hsm.session import Session, TokenAway
 from hsm.uri import KeyUri
 from hsm.worker import TimeLimitPassed, Worker
 
 T = TypeVar("T")
 
 MOST_SESSIONS = 8
+MOST_STUCK = 64
 _REINITIALIZE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 # What the token answers to every try of the same act: neither a new session nor a pause helps.
 _LASTING = frozenset({
     Rv.MECHANISM_INVALID, Rv.MECHANISM_PARAM_INVALID, Rv.KEY_FUNCTION_NOT_PERMITTED,
@@ -37,6 +41,8 @@ _LASTING = frozenset({
     Rv.ACTION_PROHIBITED, Rv.SIGNATURE_INVALID,
 })  # fmt: skip
 
+_log = logging.getLogger(__name__)
+
 
 class Pool:
     """The sessions with one token; `run` is called by any number of threads."""
@@ -48,51 +54,44 @@ class Pool:
         self._size = size
         self._login = Login(place.pin_source)
         self._loaded: modules.LoadedModule | None = None
-        self._reset()
+        self._idle: list[Worker] = []
+        self._begin()
         _pools.add(self)
 
-    def _reset(self) -> None:
+    def _begin(self) -> None:
         """Begin empty: at first, and in a child of a process that had sessions."""
-        self._room = threading.Semaphore(self._size)
-        self._idle: list[Worker] = []
-        self._login.lock = threading.Lock()
+        self._changed = threading.Condition(threading.Lock())
+        self._seats = self._waiting = self.stuck = 0
         self._again_at = 0.0
         self.breaker = Breaker()
-        self.stuck = 0
 
-    def run(self, act: Callable[[Session], T], deadline: float, *, doing: str) -> T:
+    def run(
+        self,
+        act: Callable[[Session], T],
+        deadline: float,
+        doing: Callable[[], str],
+        *,
+        repeat: bool = True,
+    ) -> T:
         """Return what `act` gives on a session with the token, before `deadline`.
 
-        `deadline` is in time.monotonic seconds; `doing` names the act in an error. Raises
+        `deadline` is in time.monotonic seconds; `doing` names the act in an error. An act that
+        must not be done twice is not repeated on a new session unless `repeat`. Raises
         SigningUnavailable for everything that the token or its module does wrong.
         """
         self._login.prepare()
-        if not self.breaker.admits(time.monotonic()):
+        if not self.breaker.admits():
             raise self._away(doing, "it failed a moment ago and is left alone for a while")
-        if not self._room.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            self.breaker.renounced()
-            raise self._away(doing, f"all {self._size} sessions stayed busy until the time limit")
-        worker = None
+        worker = self._take(deadline, doing)
         try:
-            worker = self._idle.pop() if self._idle else self._new_worker()
-            result = worker.ask(lambda session: self._attempt(session, act, deadline), deadline)
-        except TimeLimitPassed:
-            # The worker keeps its room in the pool until it returns: that bounds them.
-            self.stuck += 1
-            self.breaker.failed(time.monotonic())
-            raise self._away(doing, "it did not answer within the time limit") from None
-        except (TokenAway, CryptokiError) as error:
-            self._give_back(worker)
-            raise self._judge(error, doing) from None
+            result = worker.ask(
+                lambda session: self._attempt(session, act, deadline, repeat=repeat), deadline
+            )
         except BaseException as error:
-            self._give_back(worker)
-            if isinstance(error, SigningUnavailable):
-                self.breaker.failed(time.monotonic())
-            elif isinstance(error, AntinError):
-                self.breaker.succeeded()
-            else:
-                self.breaker.renounced()
-            raise
+            told = self._settle(worker, error, doing)
+            if told is error:
+                raise
+            raise told from None
         self._give_back(worker)
         self.breaker.succeeded()
         return result
@@ -102,66 +101,117 @@ class Pool:
         while self._idle:
             worker = self._idle.pop()
             try:
-                worker.ask(self._close_session, time.monotonic() + 1.0)
-                worker.dismiss()
+                worker.ask(self._close_session, time.monotonic() + _CLOSE_SECONDS)
             except TimeLimitPassed:
+                self._leave_behind()
                 continue
+            self._dismiss(worker)
+
+    # Seats: every worker that is not stuck in the module has one.
+
+    def _take(self, deadline: float, doing: Callable[[], str]) -> Worker:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        # Counted before it looks again: who gives back looks at the count after giving.
+        with self._changed:
+            self._waiting += 1
+            try:
+                while not self._idle:
+                    if self._seats < self._size:
+                        self._seats += 1
+                        break
+                    if not self._changed.wait(deadline - time.monotonic()):
+                        self.breaker.renounced()
+                        raise self._away(doing, f"all {self._size} sessions stayed busy")
+                    if self.breaker.state is BreakerState.OPEN:
+                        raise self._away(doing, "it failed while others waited for it")
+                else:
+                    return self._idle.pop()
+            finally:
+                self._waiting -= 1
+        return self._new_worker()
 
     def _new_worker(self) -> Worker:
-        if self._loaded is None:
-            self._loaded = modules.load(self.place.module_path, self.place.init_reserved)
-        return Worker(Session(self._loaded, self.place, self._login), self._returned)
+        try:
+            if self._loaded is None:
+                path, reserved = self.place.module_path, self.place.init_reserved
+                self._loaded = modules.load(path, reserved)
+            return Worker(Session(self._loaded, self.place, self._login), self._returned)
+        except BaseException:
+            self._free_seat()
+            self.breaker.renounced()
+            raise
 
-    def _give_back(self, worker: Worker | None) -> None:
-        if worker is not None:
-            self._idle.append(worker)
-        self._room.release()
+    def _give_back(self, worker: Worker) -> None:
+        self._idle.append(worker)
+        if self._waiting:
+            with self._changed:
+                self._changed.notify()
+
+    def _free_seat(self) -> None:
+        with self._changed:
+            self._seats -= 1
+            self._changed.notify_all()
+
+    def _dismiss(self, worker: Worker) -> None:
+        worker.session.loaded.visitors.discard(worker.session)
+        worker.dismiss()
+        self._free_seat()
+
+    def _leave_behind(self) -> None:
+        with self._changed:
+            self.stuck += 1
+            self._seats -= 1
+            stuck = self.stuck
+        _log.error("The token %r does not answer: %d calls hang in its module.", self.name, stuck)
 
     def _returned(self, worker: Worker) -> None:
-        """Take back a worker whose abandoned call returned after all; runs on its own thread."""
+        """Dismiss a worker whose abandoned call came back after all; runs on its own thread."""
         worker.session.close()
-        self.stuck -= 1
-        self._room.release()
+        worker.session.loaded.visitors.discard(worker.session)
+        worker.dismiss()
+        with self._changed:
+            self.stuck -= 1
+        if self.stuck < MOST_STUCK:
+            self.breaker.unlock()
+        _log.warning("A call to the token %r came back after its time limit.", self.name)
 
-    def _attempt(self, session: Session, act: Callable[[Session], T], deadline: float) -> T:
+    # On the worker's thread
+
+    def _attempt(
+        self, session: Session, act: Callable[[Session], T], deadline: float, *, repeat: bool
+    ) -> T:
         """Act on the session; when it was lost, on a new one; at last with the module anew."""
         try:
             return self._act(session, act, deadline)
-        except CryptokiError as error:
-            if error.rv in _LASTING:
+        except (CryptokiError, TokenAway) as error:
+            if _lasts(error) or not repeat:
                 raise
-        except TokenAway:
-            pass
-        session.close()
         try:
             return self._act(session, act, deadline)
-        except CryptokiError as error:
-            if error.rv in _LASTING or not self._may_reinitialize():
+        except (CryptokiError, TokenAway) as error:
+            if _lasts(error) or not self._may_reinitialize():
                 raise
-        except TokenAway:
-            if not self._may_reinitialize():
-                raise
-        loaded = self._module()
-        loaded.initialize_again(loaded.generation, deadline)
+            _log.warning("The token %r is lost (%s): its module begins anew.", self.name, error)
+        session.loaded.initialize_again(session.loaded.generation, deadline)
         return self._act(session, act, deadline)
 
     def _act(self, session: Session, act: Callable[[Session], T], deadline: float) -> T:
-        with self._module().shared(deadline):
-            try:
-                session.ready()
-                result = act(session)
-            except CryptokiError:
-                session.close()
-                raise
-            session.touched()
-            return result
-
-    def _module(self) -> modules.LoadedModule:
-        if self._loaded is None:
-            raise TokenAway
-        return self._loaded
+        loaded = session.loaded
+        loaded.enter(session, deadline)
+        try:
+            session.ready(time.monotonic(), deadline)
+            return act(session)
+        except CryptokiError:
+            session.close()
+            raise
+        finally:
+            loaded.leave(session)
 
     def _may_reinitialize(self) -> bool:
+        """Whether to finalise the module: not often, for its other tokens lose their sessions."""
         now = time.monotonic()
         if now < self._again_at:
             return False
@@ -169,26 +219,66 @@ class Pool:
         return True
 
     def _close_session(self, session: Session) -> None:
-        with self._module().shared(time.monotonic() + 1.0):
+        session.loaded.enter(session, time.monotonic() + _CLOSE_SECONDS)
+        try:
             session.close()
+        finally:
+            session.loaded.leave(session)
 
-    def _judge(self, error: TokenAway | CryptokiError, doing: str) -> SigningUnavailable:
-        if isinstance(error, CryptokiError) and error.rv in _LASTING:
+    # Errors
+
+    def _settle(
+        self, worker: Worker, error: BaseException, doing: Callable[[], str]
+    ) -> BaseException:
+        """Put the worker where it belongs, tell the breaker, and return what the caller sees."""
+        if worker.abandoned:
+            self._leave_behind()
+        else:
+            self._give_back(worker)
+        if isinstance(error, TimeLimitPassed):
+            self._failed(hung=True)
+            return self._away(doing, "it did not answer within the time limit")
+        if isinstance(error, TokenAway):
+            self._failed()
+            return self._away(doing, f"no slot of {self.place.module_path} holds it")
+        if isinstance(error, CryptokiError):
+            if _lasts(error):
+                self.breaker.succeeded()
+            else:
+                self._failed()
+            return self._away(doing, str(error))
+        if isinstance(error, Unavailable):
+            self._failed()
+        elif isinstance(error, AntinError):
             self.breaker.succeeded()
         else:
-            self.breaker.failed(time.monotonic())
-        if isinstance(error, TokenAway):
-            return self._away(doing, f"no slot of {self.place.module_path} holds it")
-        return self._away(doing, str(error))
+            self.breaker.renounced()
+        return error
 
-    def _away(self, doing: str, because: str) -> SigningUnavailable:
-        return SigningUnavailable(f"The token {self.name!r} cannot {doing}: {because}.")
+    def _failed(self, *, hung: bool = False) -> None:
+        self.breaker.failed(locked=hung and self.stuck >= MOST_STUCK)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _away(self, doing: Callable[[], str], because: str) -> SigningUnavailable:
+        return SigningUnavailable(f"The token {self.name!r} cannot {doing()}: {because}.")
+
+    def after_fork(self) -> None:
+        """Leave the parent's sessions to the parent: its worker threads do not exist here."""
+        for worker in self._idle:
+            worker.forget()
+        self._idle = []
+        self._login.after_fork()
+        self._begin()
+
+
+def _lasts(error: Exception) -> bool:
+    return isinstance(error, CryptokiError) and error.rv in _LASTING
 
 
 def _after_fork() -> None:
-    """Leave the parent's sessions to the parent: its worker threads do not exist here."""
     for pool in list(_pools):
-        pool._reset()  # noqa: SLF001 - this module's own class
+        pool.after_fork()
 
 
 _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()

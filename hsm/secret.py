@@ -14,7 +14,8 @@ from typing import Protocol
 
 from core.errors import Conflict, Invalid, Refused
 from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass
-from hsm.cryptoki import CryptokiError, MechanismCall, Template, gcm_call
+from hsm.cryptoki import CryptokiError
+from hsm.layout import MechanismCall, Template, gcm_call
 from hsm.objects import KeyName
 from hsm.session import Session
 
@@ -85,6 +86,14 @@ class SecretKey:
         if not hmac.compare_digest(opened[:_DIGEST_BYTES], _digest(data_key, aad)):
             raise _changed()
         return data_key
+
+
+def bound(session: Session, name: KeyName) -> int:
+    """Return the handle of the AES key in this session, found once."""
+    handle = session.bound.get(("secret", name))
+    if not isinstance(handle, int):
+        handle = session.bound["secret", name] = find(session, name)
+    return handle
 
 
 def find(session: Session, name: KeyName) -> int:

@@ -92,18 +92,19 @@ def open_token(folder: Path, label: str) -> SoftToken:
 def activate(folder: Path) -> None:
     """Point this process (and those it starts) at the SoftHSM instance in `folder`.
 
-    Repeating it changes nothing. Raises Conflict when SoftHSM is already loaded with another
-    folder, because it reads its configuration once.
+    Repeating it changes nothing. Raises Conflict while keys of another folder are in use,
+    because SoftHSM reads its configuration when it is initialised.
     """
     configuration = str(folder.absolute() / _CONFIGURATION)
     if not Path(configuration).exists():
         raise NotFound(f"There is no SoftHSM instance in {folder}: {configuration} is missing.")
     if os.environ.get(_VARIABLE) == configuration:
         return
-    if modules.is_loaded(module_path()):
+    loaded = modules.loaded_already(module_path())
+    if loaded is not None and not loaded.rest():
         raise Conflict(
-            f"SoftHSM is already loaded in this process with {os.environ.get(_VARIABLE)}; it "
-            f"cannot be pointed at {configuration} any more. Start a new process."
+            f"SoftHSM is in use in this process with {os.environ.get(_VARIABLE)}; it cannot be "
+            f"pointed at {configuration}. Close the keyrings first, or start a new process."
         )
     os.environ[_VARIABLE] = configuration
 

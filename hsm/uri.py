@@ -15,7 +15,7 @@ from core.errors import Invalid
 
 PIN_SCHEMES = ("file", "env", "credential", "prompt")
 _PATH = ("token", "object", "id", "serial", "manufacturer", "model", "slot-id")
-_QUERY = ("module-path", "pin-source", "x-init-reserved")
+_QUERY = ("module-path", "pin-source", "x-init-reserved", "x-imported")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ALLOWED = re.compile(r"[A-Za-z0-9\-._~:\[\]@!$'()*+,=&/?|%]*")
 
@@ -25,6 +25,7 @@ class KeyUri:
     """One key's place: module, token, object; absent parts are None.
 
     `pin_source` is `file:PATH`, `env:NAME`, `credential:NAME` (systemd) or `prompt:`.
+    `imported` says that the key may have been made outside of its token (docs/hsm.md, Keys).
     `init_reserved` is a text for C_Initialize that NSS softoken wants (configdir and flags).
     """
 
@@ -38,6 +39,7 @@ class KeyUri:
     id: bytes | None = None
     pin_source: str | None = None
     init_reserved: str | None = None
+    imported: bool = False
 
     def __str__(self) -> str:
         """Return the URI's text (RFC 7512 2.3); parsing it gives an equal value."""
@@ -57,6 +59,8 @@ class KeyUri:
             query.append(f"pin-source={quote(self.pin_source, safe=':/')}")
         if self.init_reserved is not None:
             query.append(f"x-init-reserved={quote(self.init_reserved, safe='')}")
+        if self.imported:
+            query.append("x-imported=true")
         return f"pkcs11:{';'.join(path)}?{'&'.join(query)}"
 
 
@@ -92,6 +96,7 @@ def parse(text: str) -> KeyUri:
         id=attributes.get("id"),
         pin_source=_pin_source(attributes.get("pin-source")),
         init_reserved=_string(attributes.get("x-init-reserved")),
+        imported=_imported(attributes.get("x-imported")),
     )
 
 
@@ -146,6 +151,14 @@ def _number(raw: bytes | None, text: str) -> int | None:
     if not raw.isdigit():
         raise Invalid(f"The slot-id of the key's URI {_shown(text)} is no decimal number.")
     return int(raw)
+
+
+def _imported(raw: bytes | None) -> bool:
+    if raw in (None, b"false"):
+        return False
+    if raw != b"true":
+        raise Invalid("The x-imported of a key's URI is neither true nor false; write one of them.")
+    return True
 
 
 def _pin_source(raw: bytes | None) -> str | None:
