@@ -30,12 +30,15 @@ from ca import records
 from core.clock import SystemClock
 from core.database import Database
 from ocsp.answer import Responder
+from ocsp.follow import Follower
 from ocsp.index import Index
+from ocsp.memory import Memory
 from ocsp.model import Settings
 from ocsp.signer import Signer
 from tests.support.relying import Scene
 from web.ocsp import OcspApp
 from web.responder import health, router
+from web.watch import Watch
 
 _FOLDER = "ANTIN_TEST_SCENE"
 _PATIENCE = 15.0
@@ -74,10 +77,10 @@ class Server:
 @contextmanager
 def serve(scene: Scene, db_url: str, folder: Path, **settings: int) -> Iterator[Server]:
     """Serve `scene` until the block ends; durations among `settings` are in seconds."""
-    _store(scene, db_url, folder, settings)
     port = _free_port()
+    _store(scene, folder, {"db": db_url, "port": port, "settings": settings})
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--no-ws"]
-    command += ["--port", str(port), "--blocking-threads", "4", "tests.support.served:app"]
+    command += ["--port", str(port), "--blocking-threads", "128", "tests.support.served:app"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -104,8 +107,13 @@ def app() -> WSGIApplication:
     with db.read() as tx:
         signer = Signer.load(key, (folder / "delegate.der").read_bytes())
         index = Index(records.issuers(tx), [signer])
-    responder = Responder(db, SystemClock(), index, _settings(facts["settings"]))
-    return router({"ocsp": OcspApp(responder), "health": health(list)})
+    settings = _settings(facts["settings"])
+    memory = Memory(settings.most_known)
+    responder = Responder(db, SystemClock(), index, settings, memory=memory)
+    Follower(responder).start()
+    ocsp = OcspApp(responder)
+    Watch(facts["port"], ocsp.crowded).start()
+    return router({"ocsp": ocsp, "health": health(list)})
 
 
 def _settings(given: dict[str, int]) -> Settings:
@@ -115,11 +123,11 @@ def _settings(given: dict[str, int]) -> Settings:
     )
 
 
-def _store(scene: Scene, db_url: str, folder: Path, settings: dict[str, int]) -> None:
+def _store(scene: Scene, folder: Path, facts: dict[str, object]) -> None:
     key = scene.responder_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "key.pem").write_bytes(key)
     (folder / "delegate.der").write_bytes(scene.delegate.der or b"")
-    (folder / "facts.json").write_text(json.dumps({"db": db_url, "settings": settings}))
+    (folder / "facts.json").write_text(json.dumps(facts))
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
