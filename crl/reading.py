@@ -170,7 +170,10 @@ def _extensions(
 def _url(value: bytes | None, *outer: int) -> str | None:
     if value is None:
         return None
-    return _inside(value, *outer, 0xA0, 0xA0, 0x86).decode("ascii")
+    octets = _inside(value, *outer, 0xA0, 0xA0, 0x86)
+    if not octets.isascii():
+        raise Invalid(f"The URL {octets[:60]!r} in the CRL is not of ASCII characters.")
+    return octets.decode("ascii")
 
 
 def _inside(value: bytes, *tags: int) -> bytes:
@@ -199,7 +202,7 @@ def _cut(data: bytes | memoryview, found: der.Element) -> bytes:
 def _line_pattern() -> re.Pattern[bytes]:
     """A short-form SEQUENCE that begins with an INTEGER, of any length; the common ones first."""
     common = [47, 45, 46, 33, 31, 61, 59]
-    lengths = common + [each for each in range(20, 128) if each not in common]
+    lengths = common + [each for each in range(18, 128) if each not in common]
     shapes = (b"%b\x02[\\s\\S]{%d}" % (re.escape(bytes([each])), each - 1) for each in lengths)
     return re.compile(b"0(?:" + b"|".join(shapes) + b")")
 

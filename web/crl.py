@@ -44,6 +44,7 @@ _CERTIFICATE = re.compile(rf"/ca/({_NAME})\.(cer|p7c)")
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*(?:;|,|$)")
 _NO_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
+_UNSATISFIABLE = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _PIECE = 256 * 1024
 _DAY = timedelta(days=1)
 
@@ -201,8 +202,10 @@ def _serve(
         _start(start_response, HTTPStatus.OK, whole)
         return _whole(environ, found)
     if not wanted:
-        unsatisfied = (("Content-Range", f"bytes */{found.size}"), ("Content-Length", "0"))
-        return _bare(start_response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, unsatisfied, found)
+        found.file.close()
+        size = (("Content-Range", f"bytes */{found.size}"),)
+        refusal = plain(_UNSATISFIABLE, f"The CRL has {found.size} octets.", size)
+        return send(environ, start_response, refusal)
     part = (
         ("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{found.size}"),
         ("Content-Length", str(len(wanted))),
