@@ -11,10 +11,9 @@ from ca.profiles import Profiles
 from core import audit
 from core.errors import Refused
 from policy import decisions, facts, register, rules
-from policy.model import CampaignStage, Decision, Refusal, Wanted
+from policy.model import Decision, Refusal, Wanted
 from policy.office import Office
-from policy.records import campaigns, subscribers
-from policy.records.campaigns import Member
+from policy.records import subscribers
 from policy.records.cases import Case
 from policy.register import Subscriber
 from policy.rulebook import Rulebook
@@ -69,10 +68,7 @@ def enrol(
         not_after=_years_later(now, years) - timedelta(seconds=1),
         on_hold=decision.source is HoldSource.NOT_ACTIVATED,
     )
-    issued = issue(office.db, office.clock, desk.issuer, order)  # COMMITS 2 and 3
-    if case is None and decision.lacks:
-        _join_campaigns(office, issued)
-    return issued
+    return issue(office.db, office.clock, desk.issuer, order)  # COMMITS 2 and 3
 
 
 def _decide(
@@ -109,30 +105,3 @@ def _years_later(start: datetime, years: int) -> datetime:
         return start.replace(year=start.year + years)
     except ValueError:  # 29 February, in a year that has none
         return start.replace(year=start.year + years, day=28)
-
-
-def _join_campaigns(office: Office, issued: Certificate) -> None:
-    """Put a certificate whose papers follow into the campaigns under way, which grow by one.
-
-    Their public notice is its warning.
-    """
-    with office.db.begin() as tx:
-        under_way = [
-            each
-            for each in campaigns.campaigns(tx)
-            if each.stage is CampaignStage.ANNOUNCED and issued.created_at < each.hold_at
-        ]
-        for each in under_way:
-            member = Member(
-                campaign_id=each.id,
-                certificate_id=issued.id,
-                subscriber_id=issued.subscriber,
-                warned_at=each.announced_at,
-            )
-            campaigns.add_members(tx, [member])
-            campaigns.update_campaign(
-                tx,
-                each.id,
-                most_holds=(each.most_holds or 0) + 1,
-                most_revocations=(each.most_revocations or 0) + 1,
-            )

@@ -6,10 +6,11 @@ from datetime import datetime
 from ca import records as engine
 from core import audit
 from core.database import Tx
+from core.errors import NotFound
 from policy import decisions, facts, remedy, rules
 from policy.model import Action, Decision, Document, Verdict
 from policy.office import Office
-from policy.records import cases, documents
+from policy.records import cases, documents, subscribers
 from policy.rulebook import Rulebook
 
 
@@ -17,10 +18,12 @@ def receive(office: Office, subscriber_id: str, papers: Sequence[Document]) -> l
     """Record papers that came together; they belong to the subscriber's newest case, if any.
 
     Returns their numbers. What the dossier now demands (above all restoration) is done in the same
-    commit.
+    commit. Raises NotFound for a subscriber whom the register does not have.
     """
     now = office.clock.now()
     with office.db.begin() as tx:
+        if not subscribers.kinds_of(tx, [subscriber_id]):
+            raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
         own = cases.cases_of(tx, [subscriber_id]).get(subscriber_id, [])
         case_id = own[-1].id if own else None
         numbers = []
@@ -29,7 +32,7 @@ def receive(office: Office, subscriber_id: str, papers: Sequence[Document]) -> l
             number = documents.add_document(tx, subscriber_id, case_id, each, judged)
             _audit(tx, office, "document.receive", now, owner=subscriber_id, document=number)
             numbers.append(number)
-        _act(office, tx, subscriber_id, now)
+        _act(office, tx, subscriber_id)
         return numbers
 
 
@@ -42,14 +45,16 @@ def judge(office: Office, document_id: int, verdict: Verdict, reason: str = "") 
     with office.db.begin() as tx:
         owner = documents.set_verdict(tx, document_id, verdict, reason, now)
         _audit(tx, office, "document.judge", now, owner=owner, document=document_id)
-        _act(office, tx, owner, now)
+        _act(office, tx, owner)
         return owner
 
 
-def _act(office: Office, tx: Tx, subscriber_id: str, now: datetime) -> None:
+def _act(office: Office, tx: Tx, subscriber_id: str) -> None:
     issued = [each.id for each in engine.of_subscriber(tx, subscriber_id) if each.der]
-    for _, known in facts.lock(tx, issued):
-        rulebook = office.rulebook(now)
+    locked = facts.lock(tx, issued)
+    now = office.clock.now()  # under the lock: an act that was waited for came before this one
+    rulebook = office.rulebook(now)
+    for _, known in locked:
         decision = rules.decide(known, rulebook, now)
         if _at_once(decision, rulebook):
             decisions.carry_out(tx, decision, office.actor)

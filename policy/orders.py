@@ -5,7 +5,7 @@ The answer is stored either way; a refusal commits too, and is then raised.
 
 from ca import records as engine
 from ca.model import Certificate
-from policy import decisions, facts, rules
+from policy import decisions, facts, remedy, rules
 from policy.enrol import allowed
 from policy.model import Decision, Request, Wanted
 from policy.office import Office
@@ -16,14 +16,15 @@ def ask(office: Office, serial: int, wanted: Wanted, request: Request) -> Certif
 
     Returns the certificate after the act. Raises Refused with the reasons, NotFound.
     """
-    now = office.clock.now()
     with office.db.begin() as tx:
-        found = engine.by_serial(tx, serial)
-        engine.lock(tx, found.id)
-        known = facts.of_certificate(tx, engine.by_id(tx, found.id), request=request)
+        found = engine.lock(tx, engine.by_serial(tx, serial).id)
+        now = office.clock.now()  # under the lock: an act that was waited for came before this one
+        known = facts.of_certificate(tx, found, request=request)
         ruling = rules.admit(wanted, known, office.rulebook(now), now)
         if isinstance(ruling, Decision):
-            return decisions.carry_out(tx, ruling, office.actor) or found
+            after = decisions.carry_out(tx, ruling, office.actor)
+            remedy.follow(tx, ruling)
+            return after or found
         decisions.record(tx, ruling, office.actor)
     allowed(ruling)
     raise AssertionError("A refusal is always raised.")

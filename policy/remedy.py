@@ -3,6 +3,8 @@
 Opened by photos, verified by video call, paid, a new certificate on hold in a token that is sent
 inactive; the clock starts when the customer has the token. The full dossier in time activates it;
 otherwise the certificate is revoked and the token locked for ever: two audited acts, revoke first.
+
+Whatever acts on a case and its certificate locks the certificate first.
 """
 
 from datetime import datetime
@@ -14,7 +16,7 @@ from ca import records as engine
 from ca.model import Certificate, HoldSource
 from core import audit
 from core.database import Tx
-from core.errors import Conflict
+from core.errors import Conflict, Refused
 from policy import decisions, facts, rules
 from policy import tokens as token_states
 from policy.cases import FINAL, CaseEvent, advance
@@ -24,6 +26,18 @@ from policy.office import Office
 from policy.records import cases, subscribers
 from policy.records.cases import Case
 from policy.tokens import TokenEvent, TokenState
+
+_BY_HAND = frozenset(
+    {
+        CaseEvent.SEVERAL_COMPANIES,
+        CaseEvent.TAKEN_UP,
+        CaseEvent.VIDEO_VERIFIED,
+        CaseEvent.VIDEO_FAILED,
+        CaseEvent.PAYMENT_REQUESTED,
+        CaseEvent.PAYMENT_RECEIVED,
+        CaseEvent.COURIER_FAILED,
+    }
+)
 
 
 def open_case(office: Office, subscriber_id: str) -> Case:
@@ -63,12 +77,20 @@ def step(office: Office, case_id: str, event: CaseEvent) -> Case:
     """Take a case one step further; raises Refused when the event does not fit its state.
 
     For the steps that change nothing but the case: video call, payment, courier. An officer who
-    verifies a person of several companies thereby takes the case up.
+    verifies a person of several companies thereby takes the case up. A payment after its term is
+    refused, whether the case was closed for it yet or not.
     """
-    now = office.clock.now()
+    if event not in _BY_HAND:
+        raise Refused(
+            f"{event} is not said by hand: it follows from papers, clocks, tokens and issuance.",
+            code="case_event",
+        )
     with office.db.begin() as tx:
         case = cases.case_named(tx, case_id, lock=True)
+        now = office.clock.now()
         state = case.state
+        if event is CaseEvent.PAYMENT_RECEIVED:
+            _refuse_late_payment(office, case, now)
         if state is CaseState.MULTI_COMPANY and event is CaseEvent.VIDEO_VERIFIED:
             state = advance(state, CaseEvent.TAKEN_UP)
         state = advance(state, event)
@@ -91,6 +113,7 @@ def ship(desk: Desk, case_id: str, token: str, request: bytes) -> Certificate:
     with office.db.read() as tx:
         case = cases.case_named(tx, case_id)
         issued = _issued_before(tx, case, request)
+        _token_after(tx, token, *_sent(case, token))  # refuses one in use before anything is issued
     advance(case.state, CaseEvent.TOKEN_SHIPPED)
     if issued is None:
         issued = enrol(desk, case.subscriber_id, request, years=1, case=case)
@@ -99,34 +122,34 @@ def ship(desk: Desk, case_id: str, token: str, request: bytes) -> Certificate:
         case = cases.case_named(tx, case_id, lock=True)
         state = advance(case.state, CaseEvent.TOKEN_SHIPPED)
         cases.update_case(tx, case_id, state=state, token=token, certificate_id=issued.id)
-        _move_token(tx, token, case.subscriber_id, now, TokenEvent.PERSONALISE, TokenEvent.SHIP)
+        _move_token(tx, token, case.subscriber_id, now, *_sent(case, token))
         _audit(tx, office, now, case, CaseEvent.TOKEN_SHIPPED)
     return issued
 
 
 def deliver(office: Office, case_id: str) -> Case:
     """The customer has the token: the clock starts; papers that came before count at once."""
-    now = office.clock.now()
     with office.db.begin() as tx:
-        case = cases.case_named(tx, case_id, lock=True)
+        case = _lock(tx, case_id)
+        now = office.clock.now()
         state = advance(case.state, CaseEvent.TOKEN_RECEIVED)
         due_at = office.rulebook(now).dossier_due(now)
         cases.update_case(tx, case_id, state=state, token_received_at=now, due_at=due_at)
         _move_token(tx, case.token or "", case.subscriber_id, now, TokenEvent.DELIVER)
         _audit(tx, office, now, case, CaseEvent.TOKEN_RECEIVED)
-        _settle(office, tx, case_id, now)
+        _settle(office, tx, cases.case_named(tx, case_id), now)
         return cases.case_named(tx, case_id)
 
 
 def settle_due(office: Office) -> list[str]:
     """Do what the clocks demand of every open case; return the ids of the cases that changed."""
-    now = office.clock.now()
     with office.db.read() as tx:
         waiting = [each.id for each in cases.open_cases(tx)]
     changed = []
     for case_id in waiting:
         with office.db.begin() as tx:
-            if _settle(office, tx, case_id, now):
+            case = _lock(tx, case_id)
+            if _settle(office, tx, case, office.clock.now()):
                 changed.append(case_id)
     return changed
 
@@ -164,8 +187,11 @@ def tokens_to_lock(tx: Tx) -> list[str]:
 
 
 def follow(tx: Tx, decision: Decision) -> None:
-    """Bring case and token to where a decision on the case's certificate leaves them."""
-    if decision.facts.case is None:
+    """Bring case and token to where a decision on the case's certificate leaves them.
+
+    A case that was over before stays as it ended.
+    """
+    if decision.facts.case is None or decision.facts.case.state in FINAL:
         return
     case = cases.case_named(tx, decision.facts.case.id, lock=True)
     owner, token, now = case.subscriber_id, case.token or "", decision.at
@@ -176,18 +202,25 @@ def follow(tx: Tx, decision: Decision) -> None:
         state = advance(state, CaseEvent.ACTIVATED)
         cases.update_case(tx, case.id, state=state, closed_at=now)
         _move_token(tx, token, owner, now, TokenEvent.ACTIVATE)
-    elif decision.action is Action.FORFEIT:
-        forged = decision.ground != "" and decision.invalidity_date is not None
-        event = CaseEvent.CERTIFICATE_REVOKED if forged else CaseEvent.DEADLINE_MISSED
+    elif decision.action in (Action.FORFEIT, Action.REVOKE):
+        missed = decision.action is Action.FORFEIT and decision.invalidity_date is None
+        event = CaseEvent.DEADLINE_MISSED if missed else CaseEvent.CERTIFICATE_REVOKED
         state = advance(case.state, event)
         closed_at = now if state in FINAL else None
         cases.update_case(tx, case.id, state=state, closed_at=closed_at)
         _move_token(tx, token, owner, now, TokenEvent.ORDER_LOCK)
 
 
-def _settle(office: Office, tx: Tx, case_id: str, now: datetime) -> bool:
+def _lock(tx: Tx, case_id: str) -> Case:
+    """Return a case, locked together with its certificate."""
+    certificate_id = cases.case_named(tx, case_id).certificate_id
+    if certificate_id is not None:
+        engine.lock(tx, certificate_id)
+    return cases.case_named(tx, case_id, lock=True)
+
+
+def _settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
     """Decide one open case anew and do what is due; return whether anything was."""
-    case = cases.case_named(tx, case_id, lock=True)
     if case.closed_at is not None:
         return False
     if case.certificate_id is None:
@@ -220,11 +253,33 @@ def _issued_before(tx: Tx, case: Case, request: bytes) -> Certificate | None:
     return None
 
 
-def _move_token(tx: Tx, token: str, owner: str, now: datetime, *events: TokenEvent) -> None:
+def _refuse_late_payment(office: Office, case: Case, now: datetime) -> None:
+    if case.state is not CaseState.PAYMENT_REQUESTED or case.payment_requested_at is None:
+        return
+    due = office.rulebook(now).payment_due(case.payment_requested_at)
+    if now > due:
+        raise Refused(
+            f"The payment for the case {case.id!r} was due by {due.isoformat()}; the case ends "
+            "unpaid.",
+            code="payment_late",
+        )
+
+
+def _sent(case: Case, token: str) -> tuple[TokenEvent, TokenEvent]:
+    """Return what happens to a token that is sent; the case's own one came back from the way."""
+    first = TokenEvent.RETURN if token == case.token else TokenEvent.PERSONALISE
+    return first, TokenEvent.SHIP
+
+
+def _token_after(tx: Tx, token: str, *events: TokenEvent) -> TokenState:
     state = cases.token_states(tx, [token]).get(token, TokenState.STOCK)
     for event in events:
         state = token_states.advance(state, event)
-    cases.put_token(tx, token, owner, state, now)
+    return state
+
+
+def _move_token(tx: Tx, token: str, owner: str, now: datetime, *events: TokenEvent) -> None:
+    cases.put_token(tx, token, owner, _token_after(tx, token, *events), now)
 
 
 def _audit(tx: Tx, office: Office, now: datetime, case: Case, event: CaseEvent) -> None:

@@ -58,7 +58,7 @@ def simulate(office: Office, campaign_id: str) -> Simulation:
     """Say who would be held and revoked and why; record the counts that are to be approved."""
     now = office.clock.now()
     with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id)
+        found = campaigns.campaign_named(tx, campaign_id, lock=True)
         stage = advance(found.stage, CampaignEvent.SIMULATE)
         result = _simulate(office, tx, found, now)
         rulebook = office.rulebook(now)
@@ -79,7 +79,7 @@ def approve(office: Office, campaign_id: str) -> None:
     """A second person approves the simulated counts; raises Refused when it is the author."""
     now = office.clock.now()
     with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id)
+        found = campaigns.campaign_named(tx, campaign_id, lock=True)
         rules_of_campaigns.check_four_eyes(found.author, office.actor)
         stage = advance(found.stage, CampaignEvent.APPROVE)
         campaigns.update_campaign(tx, campaign_id, stage=stage, approver=office.actor)
@@ -90,7 +90,7 @@ def announce(office: Office, campaign_id: str) -> int:
     """Announce: every live certificate joins, who lacks papers is told; return how many were."""
     now = office.clock.now()
     with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id)
+        found = campaigns.campaign_named(tx, campaign_id, lock=True)
         rulebook = office.rulebook(now)
         rules_of_campaigns.check_dates(now, found.hold_at, found.revoke_at, rulebook)
         stage = advance(found.stage, CampaignEvent.ANNOUNCE)
@@ -104,7 +104,8 @@ def announce(office: Office, campaign_id: str) -> int:
                 warned_at=None,
             )
             campaigns.add_members(tx, [replace(member, warned_at=now)])
-            before = replace(known, campaign=facts.of_campaign(found, stage, now))
+            # Being warned of an earlier campaign is no warning of this one.
+            before = replace(known, campaign=facts.of_campaign(found, stage, now), warned_at=None)
             decision = rules.decide(before, rulebook, now)
             if decision.action is Action.REMIND:
                 decisions.carry_out(tx, decision, office.actor)
@@ -138,6 +139,8 @@ def enforce(
     for done, certificate_id in enumerate(candidates, start=1):
         with office.db.begin() as tx:
             ((_, known),) = facts.lock(tx, [certificate_id])
+            # Under the lock: what came in since the run began counts, and nothing is back-dated.
+            now = office.clock.now()
             decision = rules.decide(known, office.rulebook(now), now)
             if decision.action is _ACTION[act]:
                 after = decisions.carry_out(tx, decision, office.actor)
@@ -150,7 +153,7 @@ def close(office: Office, campaign_id: str) -> None:
     """End a campaign; what it held stays held until its dossier is complete."""
     now = office.clock.now()
     with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id)
+        found = campaigns.campaign_named(tx, campaign_id, lock=True)
         stage = advance(found.stage, CampaignEvent.CLOSE)
         campaigns.update_campaign(tx, campaign_id, stage=stage)
         _audit(office, tx, found, "close", now)
@@ -160,11 +163,12 @@ def _candidates(
     office: Office, campaign_id: str, act: Act, now: datetime
 ) -> tuple[Campaign, list[int]]:
     with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id)
+        found = campaigns.campaign_named(tx, campaign_id, lock=True)
         if found.stage is not CampaignStage.ENFORCING:
             stage = advance(found.stage, CampaignEvent.ENFORCE)
             campaigns.update_campaign(tx, campaign_id, stage=stage)
             _audit(office, tx, found, "enforce", now)
+        found = _join_latecomers(office, tx, found, now)
     rulebook = office.rulebook(now)
     with office.db.read() as tx:
         scope = [each.certificate_id for each in campaigns.members(tx, campaign_id)]
@@ -175,6 +179,46 @@ def _candidates(
                 if rules.decide(known, rulebook, now).action is _ACTION[act]:
                     wanted.append(certificate.id)
     return found, wanted
+
+
+def _join_latecomers(office: Office, tx: Tx, found: Campaign, now: datetime) -> Campaign:
+    """Put what was issued between announcement and hold into the scope; return the campaign.
+
+    The public notice is its warning. The approved counts grow by those whose papers lack. Done at
+    every run, so that no crash between issuance and campaign lets a certificate escape.
+    """
+    if found.announced_at is None:
+        return found
+    scope = {each.certificate_id for each in campaigns.members(tx, found.id)}
+    late = [
+        (certificate, known)
+        for certificate, known in _everyone(tx, now)
+        if certificate.id not in scope
+        and known.case is None
+        and found.announced_at <= certificate.created_at < found.hold_at
+    ]
+    campaigns.add_members(
+        tx,
+        [
+            Member(
+                campaign_id=found.id,
+                certificate_id=certificate.id,
+                subscriber_id=certificate.subscriber,
+                warned_at=found.announced_at,
+            )
+            for certificate, _ in late
+        ],
+    )
+    rulebook = office.rulebook(now)
+    lacking = sum(not rules.judge(k.kind, k.documents, rulebook).complete for _, k in late)
+    if lacking:
+        campaigns.update_campaign(
+            tx,
+            found.id,
+            most_holds=(found.most_holds or 0) + lacking,
+            most_revocations=(found.most_revocations or 0) + lacking,
+        )
+    return campaigns.campaign_named(tx, found.id)
 
 
 def _simulate(office: Office, tx: Tx, found: Campaign, now: datetime) -> Simulation:

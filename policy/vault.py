@@ -41,7 +41,7 @@ class Vault:
         nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
             plain = self._cipher.decrypt(nonce, text, owner.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut so short that not even a nonce is left
             raise Invalid(
                 f"The personal data of {owner!r} does not open: it was changed, or sealed under "
                 "another key."

@@ -49,9 +49,10 @@ def add_campaign(tx: Tx, new: Campaign) -> None:
         raise Conflict(f"There is a campaign {new.id!r} already.") from error
 
 
-def campaign_named(tx: Tx, campaign_id: str) -> Campaign:
-    """Return a campaign, locked until the transaction ends if that writes; raises NotFound."""
-    row = tx.execute(select(campaign).where(campaign.c.id == campaign_id)).one_or_none()
+def campaign_named(tx: Tx, campaign_id: str, *, lock: bool = False) -> Campaign:
+    """Return a campaign, locked if wished; raises NotFound."""
+    query = select(campaign).where(campaign.c.id == campaign_id)
+    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFound(f"There is no campaign {campaign_id!r}.")
     return _campaign(row._mapping)
