@@ -1,17 +1,31 @@
 """The audit trail: who did what to which thing and when, in the same commit as the act itself.
 
-Entries are only ever added; the database refuses to change or remove one. Details never hold
-personal data or secrets: they hold identifiers, clauses and sentences.
+Entries are only ever added; the database refuses to change or remove one, and notes each new one
+as waiting for its seal (see `sealing`). Details never hold personal data or secrets: they hold
+identifiers, clauses and sentences.
 """
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, String, Table, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+)
 
+from core.chain import Entry
 from core.database import Identity, Tx, UtcDateTime, metadata
+
+__all__ = ["Entry", "append", "canonical", "entries"]
 
 audit_entry = Table(
     "audit_entry",
@@ -25,17 +39,30 @@ audit_entry = Table(
     Index("ix_audit_entry_subject", "subject"),
 )
 
+audit_unsealed = Table(
+    "audit_unsealed",
+    metadata,
+    Column("entry_id", Identity, primary_key=True, autoincrement=False),
+)
+"""The entries that wait for their seal; a trigger adds each new one in its own commit."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the audit trail; `detail` is canonical JSON text."""
+audit_link = Table(
+    "audit_link",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_id", ForeignKey("audit_entry.id"), nullable=False, unique=True),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+"""The hash chain: the place of each sealed entry (see `chain`)."""
 
-    id: int
-    at: datetime
-    actor: str
-    act: str
-    subject: str
-    detail: str
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("token", Text, nullable=False),
+)
+"""Signed statements of how far the chain had grown: `token` is a compact JWS."""
 
 
 def append(tx: Tx, *, at: datetime, actor: str, act: str, subject: str, **detail: Any) -> None:  # noqa: ANN401 - any JSON value
