@@ -36,6 +36,7 @@ from ocsp.model import (
     WithoutNonce,
 )
 from ocsp.request import Malformed, parse
+from ocsp.requestor import may_ask
 from ocsp.room import Full, Room
 from ocsp.verdict import judge
 
@@ -97,8 +98,11 @@ class Responder:
                 f"The request has {len(data)} octets; at most {self.settings.most_bytes} are read."
             )
         request = parse(data)
-        if self.settings.request_signature is RequestSignature.REQUIRED and not request.signature:
-            return failure(ResponseStatus.SIG_REQUIRED)
+        if self.settings.request_signature is RequestSignature.REQUIRED:
+            if request.signature is None:
+                return failure(ResponseStatus.SIG_REQUIRED)
+            if not may_ask(request.signature, self.index, self._lookup, self._now()):
+                return failure(ResponseStatus.UNAUTHORIZED)
         authority = self._authority(request)
         if authority is None or len(request.cert_ids) > self.settings.most_cert_ids:
             return failure(ResponseStatus.UNAUTHORIZED)
@@ -141,7 +145,7 @@ class Responder:
         if self.memory is None:
             return None
         known = self.memory.find((authority.first_row, cert_id.serial))
-        return None if known is None else known.find(cert_id.der)
+        return None if known is None else known.find(cert_id.algorithm)
 
     def _keep(self, authority: Authority, cert_id: CertId, facts: Facts, answer: Answer) -> Answer:
         """Remember an answer that may be given again; return it as it goes out now."""
@@ -153,7 +157,7 @@ class Responder:
         self.memory.keep(
             (authority.first_row, cert_id.serial),
             facts.known,
-            Kept(cert_id=cert_id.der, answer=again, lease=answer.lease),
+            Kept(algorithm=cert_id.algorithm, answer=again, lease=answer.lease),
         )
         return answer
 

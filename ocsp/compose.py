@@ -58,8 +58,7 @@ def signed(
     What is told was seen `age` ago, which becomes thisUpdate. Without a nonce the answer comes
     with a lease. Raises what the key raises when its token is away.
     """
-    # No answer is valid for longer than the certificate that signed it.
-    times = _Times(now - age, min(now - age + settings.validity, signer.not_after))
+    times = _Times(now - age, ends(signer, settings, now - age))
     head, tail = response.successful(
         _singles(authority, told, times, settings),
         signer,
@@ -116,6 +115,11 @@ def reserved(
         max_age=times.max_age(settings, now, issued=True),
         lease=Lease(until),
     )
+
+
+def ends(signer: Signer, settings: Settings, this_update: datetime) -> datetime:
+    """Return nextUpdate: no answer is valid for longer than the certificate that signed it."""
+    return min(this_update + settings.validity, signer.not_after)
 
 
 def is_issued(verdict: Verdict) -> bool:

@@ -5,6 +5,7 @@ range that it was given. It knows no schema; `request` and `index` do.
 """
 
 from datetime import datetime
+from functools import lru_cache
 
 INTEGER = 0x02
 BIT_STRING = 0x03
@@ -100,6 +101,7 @@ def header(tag: int, length: int) -> bytes:
     return bytes((tag, 0x80 | len(octets))) + octets
 
 
+@lru_cache(maxsize=4096)
 def generalized_time(instant: datetime) -> bytes:
     """Return an aware UTC `instant` to the second, without a fraction (RFC 5280 4.1.2.5.2)."""
     return element(GENERALIZED_TIME, f"{instant:%Y%m%d%H%M%SZ}".encode())

@@ -23,6 +23,11 @@ _OIDS = {
     "sha512": der.oid("2.16.840.1.101.3.4.2.3"),
 }
 
+_WRITTEN = {
+    name: der.element(der.SEQUENCE, oid, der.element(der.NULL)) for name, oid in _OIDS.items()
+}
+_NAMES = {written: name for name, written in _WRITTEN.items()}
+
 _Key = tuple[bytes, bytes, bytes]
 
 
@@ -31,11 +36,12 @@ class Authority:
     """One CA name with one key: the rows of its certificates, and who signs its answers.
 
     `signers` may be empty: then we cannot speak for this authority. `not_before` is the start of
-    its first certificate.
+    its first certificate, `certificate` its last.
     """
 
     name: str
     identity: Identity = field(repr=False)
+    certificate: bytes = field(repr=False)
     issuer_ids: tuple[int, ...]
     not_before: datetime
     signers: tuple[Signer, ...] = field(repr=False)
@@ -45,20 +51,40 @@ class Authority:
         """The row of its first certificate, by which the authority is known for good."""
         return self.issuer_ids[0]
 
-    def cert_id(self, algorithm: str, serial: int) -> bytes:
+    def cert_id(self, algorithm: str, serial: int) -> CertId:
         """Return the CertID of one certificate as most clients write it: parameters NULL."""
-        return der.element(
+        name_hash = hashlib.new(algorithm, self.identity.subject).digest()
+        key_hash = hashlib.new(algorithm, self.identity.key).digest()
+        octets = der.element(
             der.SEQUENCE,
-            der.element(der.SEQUENCE, _OIDS[algorithm], der.element(der.NULL)),
-            der.element(der.OCTET_STRING, hashlib.new(algorithm, self.identity.subject).digest()),
-            der.element(der.OCTET_STRING, hashlib.new(algorithm, self.identity.key).digest()),
+            _WRITTEN[algorithm],
+            der.element(der.OCTET_STRING, name_hash),
+            der.element(der.OCTET_STRING, key_hash),
             der.element(der.INTEGER, serial.to_bytes(serial.bit_length() // 8 + 1, "big")),
+        )
+        return CertId(
+            der=octets,
+            algorithm=_WRITTEN[algorithm],
+            hash_oid=_OIDS[algorithm][2:],
+            name_hash=name_hash,
+            key_hash=key_hash,
+            serial=serial,
         )
 
     def signer(self, now: datetime) -> Signer | None:
         """Return the signer to use at `now`: of those valid, the one that began last."""
         valid = [each for each in self.signers if each.valid(now)]
         return max(valid, key=lambda each: each.not_before, default=None)
+
+
+def written(algorithm: str) -> bytes:
+    """Return the AlgorithmIdentifier of a hash as most clients write it: parameters NULL."""
+    return _WRITTEN[algorithm]
+
+
+def named(algorithm: bytes) -> str | None:
+    """Return the hash whose AlgorithmIdentifier was `written` so; None for another form."""
+    return _NAMES.get(algorithm)
 
 
 class Index:
@@ -68,18 +94,19 @@ class Index:
         """Bind each signer to the authority that issued it; raises Invalid for a stranger."""
         waiting = list(signers)
         self._authorities: dict[_Key, Authority] = {}
-        self._first_rows: dict[int, int] = {}
+        self._by_row: dict[int, Authority] = {}
         for identity, rows in _by_identity(issuers).items():
             own = tuple(each for each in waiting if each.speaks_for(rows[0].der))
             waiting = [each for each in waiting if each not in own]
             authority = Authority(
                 name=rows[-1].name,
                 identity=identity,
+                certificate=rows[-1].der,
                 issuer_ids=tuple(row.id for row in rows),
                 not_before=min(row.not_before for row in rows),
                 signers=own,
             )
-            self._first_rows |= dict.fromkeys(authority.issuer_ids, authority.first_row)
+            self._by_row |= dict.fromkeys(authority.issuer_ids, authority)
             self._authorities |= dict.fromkeys(_keys(identity), authority)
         if waiting:
             raise Invalid(
@@ -91,9 +118,14 @@ class Index:
         """Return the authority that `cert_id` names, None when it is not ours."""
         return self._authorities.get((cert_id.hash_oid, cert_id.name_hash, cert_id.key_hash))
 
+    def of_row(self, issuer_id: int) -> Authority | None:
+        """Return the authority that an issuer row belongs to, None when it is not known yet."""
+        return self._by_row.get(issuer_id)
+
     def first_row(self, issuer_id: int) -> int:
         """Return the first row of the authority that the issuer row belongs to."""
-        return self._first_rows.get(issuer_id, issuer_id)
+        authority = self._by_row.get(issuer_id)
+        return issuer_id if authority is None else authority.first_row
 
     def authorities(self) -> list[Authority]:
         """Return each authority once, oldest first."""

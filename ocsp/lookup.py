@@ -15,7 +15,7 @@ from ca.model import Entry
 from core.database import Database, Tx
 from core.errors import Unavailable
 from ocsp import records
-from ocsp.index import Authority
+from ocsp.index import Authority, named
 from ocsp.memory import Known, Memory
 from ocsp.model import CertId
 from ocsp.records import Reserved
@@ -137,7 +137,7 @@ def _entry(tx: Tx, authority: Authority, serial: int) -> Entry | None:
 
 def _reserved(tx: Tx, authority: Authority, cert_id: CertId) -> Reserved | None:
     """Return the answer in reserve when the client wrote the CertID as we did."""
-    for algorithm in records.ALGORITHMS:
-        if authority.cert_id(algorithm, cert_id.serial) == cert_id.der:
-            return records.find(tx, authority.first_row, cert_id.serial, algorithm)
-    return None
+    algorithm = named(cert_id.algorithm)
+    if algorithm not in records.ALGORITHMS:
+        return None
+    return records.find(tx, authority.first_row, cert_id.serial, algorithm)

@@ -22,15 +22,20 @@ from ocsp.model import Answer
 LAG_SECONDS = 0.8
 """How old the last look at the database may be, so that a change shows within a second."""
 
+_MOST_FORMS = 4
+
 Key = tuple[int, int]
 """An authority's first issuer row, and a serial."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Kept:
-    """A signed answer to one CertID, with its lease."""
+    """A signed answer with its lease; `algorithm` tells its CertID from others for the certificate.
 
-    cert_id: bytes
+    (The rest of a CertID follows from the certificate: its encoding allows no second form.)
+    """
+
+    algorithm: bytes
     answer: Answer
     lease: Lease
 
@@ -46,9 +51,9 @@ class Known:
         self.kept: tuple[Kept, ...] = ()
         self._used = True
 
-    def find(self, cert_id: bytes) -> Kept | None:
-        """Return the answer to exactly this CertID; there are at most a few forms of it."""
-        return next((each for each in self.kept if each.cert_id == cert_id), None)
+    def find(self, algorithm: bytes) -> Kept | None:
+        """Return the answer to the CertID with this hash algorithm."""
+        return next((each for each in self.kept if each.algorithm == algorithm), None)
 
     @property
     def used(self) -> bool:
@@ -104,8 +109,12 @@ class Memory:
             if self._known.get(key) is not known:
                 kept.lease.withdraw()
                 return
-            others = tuple(each for each in known.kept if each.cert_id != kept.cert_id)
-            known.kept = (*others, kept)
+            others = [each for each in known.kept if each.algorithm != kept.algorithm]
+            stay = (*others[-_MOST_FORMS + 1 :], kept)
+            for each in known.kept:
+                if each not in stay:
+                    each.lease.withdraw()
+            known.kept = stay
 
     def synced(self, began: float, changed: Iterable[Key]) -> None:
         """Forget what changed; the rest was true at `began` (time.monotonic seconds)."""

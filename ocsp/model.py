@@ -84,10 +84,12 @@ class RequestSignature(StrEnum):
 class CertId:
     """One certificate as the client names it; `der` is echoed octet for octet.
 
-    `hash_oid` is the contents of the hash's OBJECT IDENTIFIER; `serial` may be any integer.
+    `algorithm` is the whole AlgorithmIdentifier of the hash, `hash_oid` the contents of its OBJECT
+    IDENTIFIER; `serial` may be any integer.
     """
 
     der: bytes
+    algorithm: bytes
     hash_oid: bytes
     name_hash: bytes
     key_hash: bytes

@@ -10,10 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ca.model import Entry
 from core.database import Tx
-from ocsp.tables import ocsp_reserve, ocsp_shard
+from ocsp.tables import ocsp_reserve, ocsp_reserve_part
 
 ALGORITHMS = ("sha1", "sha256")
 """The hashes of CertIDs that answers are signed for beforehand: what clients send."""
+
+_LAST_OCTET = 0xFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,20 @@ def of_serials(tx: Tx, issuer_id: int, serials: Sequence[int]) -> dict[tuple[int
     return {(each.serial, each.algorithm): each for each in found}
 
 
+def of_part(tx: Tx, issuer_id: int, first_octet: int) -> dict[int, list[Reserved]]:
+    """Return what is in reserve for the serials that begin with this octet, by serial."""
+    query = select(ocsp_reserve).where(
+        ocsp_reserve.c.issuer_id == issuer_id, ocsp_reserve.c.serial >= first_octet
+    )
+    if first_octet < _LAST_OCTET:
+        query = query.where(ocsp_reserve.c.serial < first_octet + 1)
+    found: dict[int, list[Reserved]] = {}
+    for row in tx.execute(query):
+        each = Reserved(**row._mapping)
+        found.setdefault(each.serial, []).append(each)
+    return found
+
+
 def put(tx: Tx, answers: Iterable[Reserved]) -> None:
     """Keep these answers in place of those that were kept for the same certificate and hash."""
     rows = [
@@ -91,53 +107,62 @@ def count(tx: Tx) -> int:
     return int(tx.execute(select(func.count()).select_from(ocsp_reserve)).scalar_one())
 
 
-# --- shards ----------------------------------------------------------------------------------
+# --- parts -----------------------------------------------------------------------------------
 
 
-def add_shards(tx: Tx, issuer_id: int, due_at: datetime) -> None:
+def add_parts(tx: Tx, issuer_id: int, due_at: datetime) -> None:
     """Divide an issuer's reserve into its 255 parts, all due at `due_at`; once and for all."""
-    known = select(func.count()).where(ocsp_shard.c.issuer_id == issuer_id)
+    known = select(func.count()).where(ocsp_reserve_part.c.issuer_id == issuer_id)
     if tx.execute(known).scalar_one() == 0:
         rows = [
             {"issuer_id": issuer_id, "first_octet": first_octet, "due_at": due_at}
             for first_octet in range(1, 256)
         ]
-        tx.execute(insert(ocsp_shard), rows)
+        tx.execute(insert(ocsp_reserve_part), rows)
 
 
-def claim_shard(tx: Tx, now: datetime, until: datetime) -> tuple[int, int] | None:
+def claim_part(tx: Tx, now: datetime, until: datetime) -> tuple[int, int] | None:
     """Claim the part that has been due for longest; return its issuer row and first octet.
 
     Several workers share the parts: what one has claimed the others leave alone until `until`.
     """
     query = (
-        select(ocsp_shard.c.issuer_id, ocsp_shard.c.first_octet)
+        select(ocsp_reserve_part.c.issuer_id, ocsp_reserve_part.c.first_octet)
         .where(
-            ocsp_shard.c.due_at <= now,
-            or_(ocsp_shard.c.claimed_until.is_(None), ocsp_shard.c.claimed_until <= now),
+            ocsp_reserve_part.c.due_at <= now,
+            or_(
+                ocsp_reserve_part.c.claimed_until.is_(None),
+                ocsp_reserve_part.c.claimed_until <= now,
+            ),
         )
-        .order_by(ocsp_shard.c.due_at, ocsp_shard.c.issuer_id, ocsp_shard.c.first_octet)
+        .order_by(
+            ocsp_reserve_part.c.due_at,
+            ocsp_reserve_part.c.issuer_id,
+            ocsp_reserve_part.c.first_octet,
+        )
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     row = tx.execute(query).one_or_none()
     if row is None:
         return None
-    _set_shard(tx, row.issuer_id, row.first_octet, {"claimed_until": until})
+    _set_part(tx, row.issuer_id, row.first_octet, {"claimed_until": until})
     return row.issuer_id, row.first_octet
 
 
-def release_shard(tx: Tx, issuer_id: int, first_octet: int, due_at: datetime) -> None:
+def release_part(tx: Tx, issuer_id: int, first_octet: int, due_at: datetime) -> None:
     """Give a claimed part back; it is due again at `due_at`."""
-    _set_shard(tx, issuer_id, first_octet, {"claimed_until": None, "due_at": due_at})
+    _set_part(tx, issuer_id, first_octet, {"claimed_until": None, "due_at": due_at})
 
 
 def oldest_due(tx: Tx) -> datetime | None:
     """Return since when the most overdue part is due, or when the first will be."""
-    oldest: datetime | None = tx.execute(select(func.min(ocsp_shard.c.due_at))).scalar_one()
+    oldest: datetime | None = tx.execute(select(func.min(ocsp_reserve_part.c.due_at))).scalar_one()
     return oldest
 
 
-def _set_shard(tx: Tx, issuer_id: int, first_octet: int, values: dict[str, object]) -> None:
-    here = and_(ocsp_shard.c.issuer_id == issuer_id, ocsp_shard.c.first_octet == first_octet)
-    tx.execute(update(ocsp_shard).where(here).values(**values))
+def _set_part(tx: Tx, issuer_id: int, first_octet: int, values: dict[str, object]) -> None:
+    here = and_(
+        ocsp_reserve_part.c.issuer_id == issuer_id, ocsp_reserve_part.c.first_octet == first_octet
+    )
+    tx.execute(update(ocsp_reserve_part).where(here).values(**values))

@@ -94,6 +94,7 @@ def _request_list(entries: Reader) -> tuple[CertId, ...]:
 def _cert_id(entry: Reader) -> CertId:
     start = entry.at
     fields = entry.enter(der.SEQUENCE)
+    algorithm_start = fields.at
     algorithm = fields.enter(der.SEQUENCE)
     hash_oid = algorithm.contents(der.OID)
     if algorithm.peek() != -1 and algorithm.contents(der.NULL):
@@ -105,6 +106,7 @@ def _cert_id(entry: Reader) -> CertId:
     fields.finish()
     return CertId(
         der=entry.data[start : entry.at],
+        algorithm=entry.data[algorithm_start : algorithm.end],
         hash_oid=hash_oid,
         name_hash=name_hash,
         key_hash=key_hash,

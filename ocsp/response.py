@@ -24,6 +24,7 @@ _EXPLICIT = 0xA0
 _GOOD = b"\x80\x00"
 _UNKNOWN = b"\x82\x00"
 _REVOKED = 0xA1
+_NEXT_UPDATE = der.header(_EXPLICIT, 17)  # before a GeneralizedTime, always of 17 octets
 _BASIC = der.oid("1.3.6.1.5.5.7.48.1.1")
 _ARCHIVE_CUTOFF = der.oid("1.3.6.1.5.5.7.48.1.6")
 _EXTENDED_REVOKE = der.element(
@@ -68,7 +69,7 @@ def successful(
     """
     tbs = der.element(
         der.SEQUENCE,
-        _responder_id(signer, by_name=by_name),
+        signer.by_name if by_name else signer.by_key,
         der.generalized_time(produced_at),
         der.element(der.SEQUENCE, *(_single(each) for each in singles)),
         _response_extensions(singles, nonce),
@@ -86,19 +87,13 @@ def _wrapped(tbs: bytes, algorithm: bytes, signature: bytes, certs: bytes) -> by
     return der.header(der.SEQUENCE, len(signed) + after) + signed
 
 
-def _responder_id(signer: Signer, *, by_name: bool) -> bytes:
-    if by_name:
-        return der.element(_EXPLICIT | 1, signer.subject_name)
-    return der.element(_EXPLICIT | 2, der.element(der.OCTET_STRING, signer.key_hash))
-
-
 def _single(single: Single) -> bytes:
     return der.element(
         der.SEQUENCE,
         single.cert_id,
         _status(single.verdict),
         der.generalized_time(single.this_update),
-        der.element(_EXPLICIT, der.generalized_time(single.next_update)),
+        _NEXT_UPDATE + der.generalized_time(single.next_update),
         _single_extensions(single.archive_cutoff),
     )
 

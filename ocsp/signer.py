@@ -39,17 +39,16 @@ _RSA_SHA256 = der.element(
 class Signer:
     """A responder certificate with its key; `algorithm` is the DER of its AlgorithmIdentifier.
 
-    `key_hash` is the SHA-1 of the public key's bits, the responder's name byKey (RFC 6960 4.2.1;
-    always SHA-1); `subject_name` the DER of its name, for byName. `certs` is the field of that name
-    in its responses: the certificate itself and no other; `fingerprint` is its
-    SHA-256.
+    `by_key` and `by_name` are the two forms of ResponderID; the key's hash is always SHA-1
+    (RFC 6960 4.2.1). `certs` is the field of that name in its responses: the certificate itself
+    and no other; `fingerprint` is its SHA-256.
     """
 
     key: Key = field(repr=False)
     certificate: bytes = field(repr=False)
     subject: str
-    subject_name: bytes = field(repr=False)
-    key_hash: bytes
+    by_key: bytes = field(repr=False)
+    by_name: bytes = field(repr=False)
     algorithm: bytes
     certs: bytes = field(repr=False)
     fingerprint: bytes
@@ -76,8 +75,8 @@ class Signer:
             key=key,
             certificate=certificate,
             subject=subject,
-            subject_name=identity.subject,
-            key_hash=hashlib.sha1(identity.key).digest(),  # noqa: S324 - RFC 6960 4.2.1
+            by_key=der.element(0xA2, der.element(der.OCTET_STRING, _sha1(identity.key))),
+            by_name=der.element(0xA1, identity.subject),
             algorithm=_algorithm(key, subject),
             fingerprint=hashlib.sha256(certificate).digest(),
             certs=der.element(0xA0, der.element(der.SEQUENCE, certificate)),
@@ -130,6 +129,10 @@ def _algorithm(key: Key, subject: str) -> bytes:
     if size not in _ECDSA:
         raise Invalid(f"The key of {subject} is on {key.curve.name}; use P-256, P-384 or P-521.")
     return _ECDSA[size]
+
+
+def _sha1(octets: bytes) -> bytes:
+    return hashlib.sha1(octets).digest()  # noqa: S324 - a name, not a proof
 
 
 def _spki(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> bytes:

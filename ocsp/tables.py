@@ -27,8 +27,8 @@ ocsp_reserve = Table(
 The commit that changes a certificate's standing thereby drops its answers: they no longer fit.
 """
 
-ocsp_shard = Table(
-    "ocsp_shard",
+ocsp_reserve_part = Table(
+    "ocsp_reserve_part",
     metadata,
     Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
     Column("first_octet", SmallInteger, primary_key=True, autoincrement=False),

@@ -19,16 +19,18 @@ _REVOKED_UNISSUED = Verdict(
 
 
 def judge(entry: Entry | None, settings: Settings, now: datetime) -> Verdict | None:
-    """Return what is said of `entry` (None: never issued); None when we no longer speak of it.
-
-    A certificate on hold is revoked with the reason certificateHold since the hold began.
-    """
+    """Return what is said of `entry` (None: never issued); None when we no longer speak of it."""
     if entry is None or _not_issued_yet(entry, settings):
         if settings.never_issued is NeverIssued.REVOKED:
             return _REVOKED_UNISSUED
         return _UNKNOWN
     if settings.expired is Expired.UNAUTHORIZED and now > entry.not_after:
         return None
+    return as_it_stands(entry)
+
+
+def as_it_stands(entry: Entry) -> Verdict:
+    """Return the status of an issued certificate; on hold is revoked since the hold began."""
     if entry.status is Status.GOOD:
         return _GOOD
     return Verdict(status=CertStatus.REVOKED, at=entry.since, reason=entry.reason)

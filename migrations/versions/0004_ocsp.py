@@ -32,14 +32,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer_id", "serial", "algorithm", name="pk_ocsp_reserve"),
     )
     op.create_table(
-        "ocsp_shard",
+        "ocsp_reserve_part",
         sa.Column("issuer_id", Identity, nullable=False),
         sa.Column("first_octet", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", UtcDateTime, nullable=False),
         sa.Column("claimed_until", UtcDateTime, nullable=True),
-        sa.CheckConstraint("first_octet BETWEEN 1 AND 255", name="ck_ocsp_shard_first_octet"),
-        sa.ForeignKeyConstraint(
-            ["issuer_id"], ["issuer.id"], name="fk_ocsp_shard_issuer_id_issuer"
+        sa.CheckConstraint(
+            "first_octet BETWEEN 1 AND 255", name="ck_ocsp_reserve_part_first_octet"
         ),
-        sa.PrimaryKeyConstraint("issuer_id", "first_octet", name="pk_ocsp_shard"),
+        sa.ForeignKeyConstraint(
+            ["issuer_id"], ["issuer.id"], name="fk_ocsp_reserve_part_issuer_id_issuer"
+        ),
+        sa.PrimaryKeyConstraint("issuer_id", "first_octet", name="pk_ocsp_reserve_part"),
     )
