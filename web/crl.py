@@ -4,8 +4,10 @@
     /ca/{ca}.cer  /ca/{ca}.p7c
 
 A request opens its file once: whatever is published meanwhile, it reads one CRL to its end. Nothing
-of a CRL is read but its first and last few octets, so that a list of 50 MB costs as little as a
-small one and goes out by the server's own means (`wsgi.file_wrapper`) or in pieces.
+of a long CRL is read but its first and last few octets; it goes out by the server's own means
+(`wsgi.file_wrapper`) or in pieces. Such a stream holds one of the server's threads for as long as
+its client takes; their number is limited, so that slow clients cannot take the threads that OCSP
+needs.
 """
 
 import os
@@ -16,6 +18,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import BinaryIO
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -46,6 +49,8 @@ _GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*(?:;|,|$)")
 _NO_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _UNSATISFIABLE = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _PIECE = 256 * 1024
+# What is given to the server in one piece needs no thread while the client takes it.
+_AT_ONCE = 256 * 1024
 _DAY = timedelta(days=1)
 
 
@@ -76,12 +81,16 @@ def crls(
     *,
     interval: timedelta,
     cached_for: timedelta = timedelta(minutes=5),
+    most_streams: int = 2,
 ) -> WSGIApplication:
     """Return the application of `/crl/`, over the folder of a `crl.targets.Directory`.
 
     `interval` is that of the CRLs' settings: Expires tells the next scheduled one. Caches ask again
     after `cached_for`, so that an unscheduled CRL spreads, and never keep one past its nextUpdate.
+    At most `most_streams` long CRLs go out at a time, and who comes then is told to come again:
+    keep it below the server's count of threads by as many as OCSP needs.
     """
+    slots = BoundedSemaphore(most_streams)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -107,7 +116,7 @@ def crls(
             ("Expires", http_date(scheduled)),
             ("Cache-Control", cache_control(max(0, int(fresh.total_seconds())))),
         )
-        return _serve(environ, start_response, found, kept)
+        return _serve(environ, start_response, found, kept=kept, slots=slots)
 
     return application
 
@@ -185,33 +194,36 @@ def _negotiated(environ: WSGIEnvironment, path: Path) -> _Open:
 
 
 def _serve(
-    environ: WSGIEnvironment, start_response: StartResponse, found: _Open, kept: Headers
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    found: _Open,
+    *,
+    kept: Headers,
+    slots: BoundedSemaphore,
 ) -> Iterable[bytes]:
     """Answer with all of the file, a range of it, or only the news that it is unchanged."""
     if found.varies:
         kept = (*kept, ("Vary", "Accept-Encoding"))
     if _is_known(environ, found):
         return _bare(start_response, HTTPStatus.NOT_MODIFIED, kept, found)
-    wanted = _range(environ, found)
     headers: Headers = (("Content-Type", "application/pkix-crl"), *kept)
     headers += (("Content-Encoding", "gzip"),) if found.packed else (("Accept-Ranges", "bytes"),)
-    if wanted is None:
-        whole = (*headers, ("Content-Length", str(found.size)))
-        if environ["REQUEST_METHOD"] == "HEAD":
-            return _bare(start_response, HTTPStatus.OK, whole, found)
-        _start(start_response, HTTPStatus.OK, whole)
-        return _whole(environ, found)
+    asked = _range(environ, found)
+    wanted = range(found.size) if asked is None else asked
+    headers += (("Content-Length", str(len(wanted))),)
+    if environ["REQUEST_METHOD"] == "HEAD":
+        return _bare(start_response, HTTPStatus.OK, headers, found)
     if not wanted:
-        found.file.close()
-        size = (("Content-Range", f"bytes */{found.size}"),)
-        refusal = plain(_UNSATISFIABLE, f"The CRL has {found.size} octets.", size)
-        return send(environ, start_response, refusal)
-    part = (
-        ("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{found.size}"),
-        ("Content-Length", str(len(wanted))),
-    )
-    _start(start_response, HTTPStatus.PARTIAL_CONTENT, (*headers, *part))
-    return _pieces(found.file, wanted.start, len(wanted))
+        return _refuse(environ, start_response, _unsatisfiable(found), found)
+    body = _body(environ, found, wanted, slots)
+    if body is None:
+        return _refuse(environ, start_response, _crowded(), found)
+    if asked is None:
+        _start(start_response, HTTPStatus.OK, headers)
+        return body
+    part = ("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{found.size}")
+    _start(start_response, HTTPStatus.PARTIAL_CONTENT, (*headers, part))
+    return body
 
 
 def _bare(
@@ -222,24 +234,93 @@ def _bare(
     return []
 
 
+def _refuse(
+    environ: WSGIEnvironment, start_response: StartResponse, refusal: Response, found: _Open
+) -> Iterable[bytes]:
+    found.file.close()
+    return send(environ, start_response, refusal)
+
+
+def _unsatisfiable(found: _Open) -> Response:
+    size = (("Content-Range", f"bytes */{found.size}"),)
+    return plain(_UNSATISFIABLE, f"The CRL has {found.size} octets.", size)
+
+
+def _crowded() -> Response:
+    sentence = "Too many clients are loading long CRLs just now; come again in a few seconds."
+    return plain(HTTPStatus.SERVICE_UNAVAILABLE, sentence, (("Retry-After", "5"),))
+
+
 def _start(start_response: StartResponse, status: HTTPStatus, headers: Headers) -> None:
     start_response(f"{status.value} {status.phrase}", list(headers))
 
 
-def _whole(environ: WSGIEnvironment, found: _Open) -> Iterable[bytes]:
+def _body(
+    environ: WSGIEnvironment, found: _Open, wanted: range, slots: BoundedSemaphore
+) -> Iterable[bytes] | None:
+    """Return the octets: at once when they are few, else as a stream, None when none is free."""
+    if len(wanted) <= _AT_ONCE:
+        with found.file:
+            return [os.pread(found.file.fileno(), len(wanted), wanted.start)]
+    if not slots.acquire(blocking=False):
+        return None
+    stream = _Stream(found.file, wanted, slots)
     wrapper = environ.get("wsgi.file_wrapper")
-    if wrapper is not None:
-        whole: Iterable[bytes] = wrapper(found.file, _PIECE)
-        return whole
-    return _pieces(found.file, 0, found.size)
+    if wrapper is None or len(wanted) < found.size:
+        return stream
+    sent_by_server: Iterable[bytes] = wrapper(stream, _PIECE)
+    return sent_by_server
 
 
-def _pieces(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-    with file:
-        file.seek(start)
-        while length > 0 and (piece := file.read(min(_PIECE, length))):
-            length -= len(piece)
-            yield piece
+class _Stream:
+    """Part of a file on its way: an iterator for WSGI, and a file for `wsgi.file_wrapper`.
+
+    Whoever sends it calls `close`, also when the client went away; then the slot is free again.
+    """
+
+    def __init__(self, file: BinaryIO, wanted: range, slots: BoundedSemaphore) -> None:
+        """Send these octets of `file`; the slot is taken already."""
+        self._file = file
+        self._left = len(wanted)
+        self._slots: BoundedSemaphore | None = slots
+        self._file.seek(wanted.start)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return the pieces, which are these."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next piece."""
+        piece = self.read(_PIECE)
+        if not piece:
+            self.close()
+            raise StopIteration
+        return piece
+
+    def read(self, most: int) -> bytes:
+        """Return the next octets, `most` at most, none at the end."""
+        piece = self._file.read(min(most, self._left))
+        self._left -= len(piece)
+        return piece
+
+    def fileno(self) -> int:
+        """Return the file's descriptor, for servers that send files themselves."""
+        return self._file.fileno()
+
+    def tell(self) -> int:
+        """Return where the next octet lies in the file, for the same servers."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file and free the slot; nothing changes the second time."""
+        self._file.close()
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+
+    def __del__(self) -> None:
+        """Close what a server forgot to close."""
+        self.close()
 
 
 def _is_known(environ: WSGIEnvironment, found: _Open) -> bool:

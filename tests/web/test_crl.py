@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import os
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -215,28 +217,64 @@ def test_not_a_crl(app: WSGIApplication, stage: Stage) -> None:
     assert reply.headers["content-type"].startswith("text/plain")
 
 
-def test_published_while_read(app: WSGIApplication, stage: Stage) -> None:
+def _start_reading(app: WSGIApplication) -> tuple[str, Iterable[bytes]]:
+    """Ask for the CRL; return the status and the body, not read yet."""
+    statuses: list[str] = []
+
+    def start(status: str, _headers: object, _info: object = None) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return lambda _data: None
+
+    body = app({"REQUEST_METHOD": "GET", "PATH_INFO": PATH}, start)
+    return statuses[0][:3], body
+
+
+@pytest.mark.parametrize("at_once", [0, 1_000_000])
+def test_published_while_read(
+    app: WSGIApplication, stage: Stage, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
     """Who reads while a new CRL is published gets the old one to its end."""
+    monkeypatch.setattr("web.crl._AT_ONCE", at_once)
     before = stage.path().read_bytes()
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": PATH}
-    body = app(environ, lambda *_: lambda _data: None)
+    _status, body = _start_reading(app)
     stage.pass_time()
     stage.publish()
     assert b"".join(body) == before != stage.path().read_bytes()
 
 
-def test_server_sends_the_file(app: WSGIApplication, stage: Stage) -> None:
-    """Where the server can send files itself, it is given the file."""
-    reply = _get(app)
+def test_slow_clients(app: WSGIApplication, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that take long hold so many threads and no more; the next is told to come again."""
+    monkeypatch.setattr("web.crl._AT_ONCE", 0)
+    slow = [_start_reading(app) for _ in range(3)]
+    assert [status for status, _body in slow] == ["200", "200", "503"]
+    assert _get(app, method="HEAD").status == HTTPStatus.OK
+    refused = _get(app)
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+    slow[0][1].close()  # type: ignore[attr-defined] # as a server does when the client is gone
+    assert b"".join(slow[1][1]) == stage.path().read_bytes()
+    for _ in range(5):
+        assert _get(app).status == HTTPStatus.OK
+        assert _get(app, HTTP_RANGE="bytes=3-").status == HTTPStatus.PARTIAL_CONTENT
+
+
+def test_server_sends_the_file(
+    app: WSGIApplication, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server can send files itself, it is given the file, and closes it."""
+    monkeypatch.setattr("web.crl._AT_ONCE", 0)
     wrapped: list[object] = []
 
     def wrapper(file: io.BufferedReader, size: int) -> FileWrapper:
+        assert os.pread(file.fileno(), 1, 0) == b"0"
+        assert file.tell() == 0
         wrapped.append(file)
         return FileWrapper(file, size)
 
     environ = {"wsgi.file_wrapper": wrapper}
-    assert call(app, PATH, headers=environ).body == reply.body  # type: ignore[arg-type] # not a string
-    assert len(wrapped) == 1
+    for _ in range(3):
+        reply = call(app, PATH, headers=environ)  # type: ignore[arg-type] # not a string
+        assert reply.body == stage.path().read_bytes()
+    assert len(wrapped) == 3
 
 
 @pytest.fixture
