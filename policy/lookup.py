@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ca import history
 from ca import records as engine
-from ca.history import Validity
+from ca.history import Answer, Validity
 from ca.model import Certificate
 from core import serials
 from core.database import Tx
@@ -17,7 +17,7 @@ from policy.rulebook import Rulebook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One certificate as the public sees it at `at`; `because` is empty for good ones.
+    """One certificate as the public sees it at `at`, since when, and on what ground if not good.
 
     `missing` names the papers still needed, in Vietnamese and English; None when the dossier was
     not looked at (a question about the past).
@@ -41,18 +41,25 @@ def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
     if answer.certificate.der is None:
         raise NotFound(f"No certificate has the serial {serials.to_hex(serial)}.")
     event = answer.event
-    quiet = answer.validity in (Validity.GOOD, Validity.NOT_YET_VALID)
+    # Expiry has neither clause nor reason, and its instant is no act's.
+    grounded = answer.validity in (Validity.HOLD, Validity.REVOKED)
     return Standing(
         serial=serials.to_hex(serial),
         validity=answer.validity,
-        since=event.at if event else None,
-        clause="" if quiet or event is None else event.clause,
-        reason=event.reason.value if event and event.reason else "",
+        since=_since(answer),
+        clause=event.clause if grounded and event else "",
+        reason=event.reason.value if grounded and event and event.reason else "",
         holds=(),
         not_before=answer.certificate.not_before,
         not_after=answer.certificate.not_after,
         at=at,
     )
+
+
+def _since(answer: Answer) -> datetime | None:
+    if answer.validity is Validity.EXPIRED:
+        return answer.certificate.not_after
+    return answer.event.at if answer.event else None
 
 
 def of_subscriber(tx: Tx, query: str, rulebook: Rulebook, now: datetime) -> list[Standing]:

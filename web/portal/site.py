@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from core import serials
@@ -20,7 +22,10 @@ from web.portal import words
 
 _MOST_QUERY = 64
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
@@ -37,6 +42,7 @@ def build(db: Database, clock: Clock, rulebook: Callable[[datetime], Rulebook]) 
     site.add_url_rule("/status/<serial>", "status", pages.status)
     site.add_url_rule("/health/live", "live", lambda: "live")
     site.register_error_handler(AntinError, _explain)
+    site.register_error_handler(HTTPException, _explain_http)
     site.context_processor(pages.language)
     site.after_request(_harden)
     return site
@@ -52,13 +58,16 @@ class _Pages:
         query = request.args.get("q", "").strip()
         if len(query) > _MOST_QUERY:
             raise Invalid(f"The question has {len(query)} characters; the limit is {_MOST_QUERY}.")
+        if not query.isprintable():
+            raise Invalid("The question holds a character that cannot be seen; write it again.")
         if not query:
             return render_template("home.html", query="", found=None)
         now = self.clock.now()
         with self.db.read() as tx:
             found = lookup.of_subscriber(tx, query, self.rulebook(now), now)
         if not found and _is_serial(query):
-            return redirect(url_for("status", serial=query, lang=request.args.get("lang")))
+            lang, form = request.args.get("lang"), request.args.get("format")
+            return redirect(url_for("status", serial=query, lang=lang, format=form))
         if _wants_json():
             return jsonify(certificates=[_plain(each) for each in found])
         return render_template("home.html", query=query, found=found)
@@ -72,21 +81,27 @@ class _Pages:
         return render_template("status.html", found=found, asked="at" in request.args)
 
     def language(self) -> dict[str, Any]:
-        chosen = "en" if request.args.get("lang") == "en" else "vi"
+        chosen = _language()
         return {"t": words.WORDS[chosen], "lang": chosen, "when": self._when}
 
     def _instant(self, text: str | None) -> datetime:
-        """Read ?at=; an instant without a zone is local time, as invoices write it."""
+        """Read ?at=, not later than now; one without a zone is local time, as invoices write it."""
         now = self.clock.now()
         if text is None:
             return now
         try:  # an unescaped + of the zone arrives as a blank
             instant = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        except ValueError:
+            instant = instant if instant.tzinfo else instant.replace(tzinfo=self._zone())
+            instant = instant.astimezone(self._zone()).astimezone(UTC)  # in the years 1 to 9999
+        except (ValueError, OverflowError):
             raise Invalid(
                 f"The instant {text[:40]!r} cannot be read; write 2024-04-20T09:30:00+07:00."
             ) from None
-        return instant if instant.tzinfo else instant.replace(tzinfo=self._zone())
+        if instant > now:
+            raise Invalid(
+                f"The instant {text[:40]!r} lies in the future, of which nothing is known."
+            )
+        return instant
 
     def _when(self, instant: datetime | None) -> str:
         if instant is None:
@@ -97,11 +112,33 @@ class _Pages:
         return self.rulebook(self.clock.now()).calendar.zone
 
 
-def _explain(error: Exception) -> tuple[Any, int]:
+def _explain(error: AntinError) -> tuple[Any, int]:
     code = 404 if isinstance(error, NotFound) else 400 if isinstance(error, Invalid) else 503
+    return _trouble(str(error), code)
+
+
+def _explain_http(error: HTTPException) -> tuple[Any, int]:
+    """Explain what Flask itself found: an unknown page, a wrong method, our own failure."""
+    return _trouble("", error.code or 500)
+
+
+def _trouble(sentence: str, code: int) -> tuple[Any, int]:
+    """Return the page, or the problem document (RFC 9457); our sentences are English."""
+    kind = "not_found" if code == HTTPStatus.NOT_FOUND else "invalid"
+    kind = "failed" if code >= HTTPStatus.INTERNAL_SERVER_ERROR else kind
     if _wants_json():
-        return jsonify(type="about:blank", title=str(error), status=code), code
-    return render_template("trouble.html", sentence=str(error)), code
+        problem = jsonify(
+            type="about:blank", title=sentence or words.WORDS["en"][kind], status=code
+        )
+        problem.mimetype = "application/problem+json"
+        return problem, code
+    spoken = sentence if _language() == "en" else ""
+    text = spoken or words.WORDS[_language()][kind]
+    return render_template("trouble.html", sentence=text), code
+
+
+def _language() -> str:
+    return "en" if request.args.get("lang") == "en" else "vi"
 
 
 def _harden(response: Response) -> Response:

@@ -1,0 +1,176 @@
+"""What the public is told of a certificate: status, ground, missing papers, and never a person."""
+
+from dataclasses import astuple
+from datetime import datetime, timedelta
+
+import pytest
+
+from ca.history import Validity
+from ca.model import Act, Certificate
+from core import serials
+from core.errors import NotFound
+from policy import enrol, lookup, orders, sweep
+from policy.lookup import Standing
+from policy.model import Party, Request, SubscriberKind, Wanted
+from tests.support.crash import Crash, CrashingDatabase
+from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, REVOKE_AT, RULES, at
+from tests.support.office import Bureau, key_request, person, taints
+
+
+@pytest.fixture
+def spring(bureau: Bureau) -> Bureau:
+    """KH00001 was held from 20 to 25 April, KH00002 is held until it is revoked on 2 May."""
+    bureau.enrol("KH00001", without=["contract"])
+    bureau.enrol("KH00002", without=["contract"])
+    bureau.move(ANNOUNCED_AT)
+    bureau.campaign()
+    bureau.move(HOLD_AT)
+    sweep.enforce(bureau.office, "spring", Act.SUSPEND)
+    bureau.move("2024-04-25 10:00")
+    bureau.bring("KH00001", "contract")
+    bureau.move(REVOKE_AT)
+    sweep.enforce(bureau.office, "spring", Act.REVOKE)
+    bureau.move("2024-05-10 09:00")
+    return bureau
+
+
+def _ask(bureau: Bureau, name: str, instant: datetime | None = None) -> Standing:
+    serial = bureau.all_of(name)[0].serial
+    with bureau.db.read() as tx:
+        return lookup.by_serial(tx, serial, instant or bureau.clock.now())
+
+
+def test_past_is_not_forgotten(spring: Bureau) -> None:
+    """A hold that was lifted is still told to who asks about an instant inside it."""
+    told = {
+        "2024-02-29 09:00": (Validity.NOT_YET_VALID, ""),
+        "2024-04-19 23:59": (Validity.GOOD, ""),
+        "2024-04-20 00:00": (Validity.HOLD, "130/2018:28(1)(d)"),
+        "2024-04-25 09:59": (Validity.HOLD, "130/2018:28(1)(d)"),
+        "2024-04-25 10:00": (Validity.GOOD, ""),
+        "2024-05-10 09:00": (Validity.GOOD, ""),
+    }
+    for instant, (validity, clause) in told.items():
+        found = _ask(spring, "KH00001", at(instant))
+        assert (found.validity, found.clause.split(";")[0]) == (validity, clause)
+
+
+def test_revoked_is_told_with_its_ground(spring: Bureau) -> None:
+    """A revoked certificate shows since when, why and on what clause."""
+    found = _ask(spring, "KH00002")
+    assert (found.validity, found.since) == (Validity.REVOKED, REVOKE_AT)
+    assert found.reason == "privilegeWithdrawn"
+    assert found.clause.startswith("130/2018:29(1)(d)")
+
+
+def test_expired_is_no_ground(lite: Bureau) -> None:
+    """An expired certificate ended with its last second; no act, reason or clause did it."""
+    issued = lite.enrol("KH00001")
+    order = Request(by=Party.AUTHORITY, ground="authority_order", reference="QD-1")
+    orders.ask(lite.office, issued.serial, Wanted.SUSPEND, order)
+    lite.move(issued.not_after)
+    assert _ask(lite, "KH00001").validity is Validity.HOLD
+    lite.tick()
+    found = _ask(lite, "KH00001")
+    assert (found.validity, found.since) == (Validity.EXPIRED, issued.not_after)
+    assert (found.reason, found.clause) == ("", "")
+
+
+def test_revoked_stays_revoked_after_expiry(spring: Bureau) -> None:
+    """Expiry does not hide a revocation."""
+    spring.move(spring.all_of("KH00002")[0].not_after + timedelta(days=30))
+    assert _ask(spring, "KH00002").validity is Validity.REVOKED
+
+
+def test_tax_code_and_id_find_the_same(spring: Bureau) -> None:
+    """A tax code and a subscriber's id lead to the same certificates, newest first."""
+    newer = enrol.enrol(spring.desk, "KH00001", key_request(), years=1)
+    now = spring.clock.now()
+    with spring.db.read() as tx:
+        by_code = lookup.of_subscriber(tx, " 9900000001 ", RULES, now)
+        by_id = lookup.of_subscriber(tx, "KH00001", RULES, now)
+    assert by_code == by_id
+    older = spring.all_of("KH00001")[0]
+    assert [each.serial for each in by_code] == [
+        serials.to_hex(each.serial) for each in (newer, older)
+    ]
+
+
+def test_missing_papers_are_named_in_both_languages(lite: Bureau) -> None:
+    """What a dossier lacks is named in Vietnamese and English; a complete one lacks nothing."""
+    lite.enrol("KH00001", SubscriberKind.STAFF, without=["contract", "title_proof"])
+    lite.enrol("KH00002")
+    now = lite.clock.now()
+    with lite.db.read() as tx:
+        (lacking,) = lookup.of_subscriber(tx, "KH00001", RULES, now)
+        (complete,) = lookup.of_subscriber(tx, "KH00002", RULES, now)
+    assert lacking.missing == (
+        ("hợp đồng", "contract"),
+        ("giấy bổ nhiệm, xác nhận chức danh", "proof of title"),
+    )
+    assert complete.missing == ()
+
+
+def test_open_holds_are_named(lite: Bureau) -> None:
+    """Each open hold is named by its source."""
+    issued = lite.enrol("KH00001")
+    for ground, by in (("authority_order", Party.AUTHORITY), ("loss_reported", Party.SUBSCRIBER)):
+        asked = Request(by=by, ground=ground)
+        orders.ask(lite.office, issued.serial, Wanted.SUSPEND, asked)
+    with lite.db.read() as tx:
+        (found,) = lookup.of_subscriber(tx, "KH00001", RULES, lite.clock.now())
+    assert found.holds == ("authority", "loss")
+
+
+@pytest.mark.parametrize("query", ["", "  ", "KH", "kh00001", "KH00001'--", "%", "9900000009"])
+def test_who_is_not_there_is_not_found(lite: Bureau, query: str) -> None:
+    """Only a whole tax code or id finds anything; there is no search by parts."""
+    lite.enrol("KH00001")
+    with lite.db.read() as tx:
+        assert lookup.of_subscriber(tx, query, RULES, lite.clock.now()) == []
+
+
+def test_unknown_and_unissued_serials_are_not_found(lite: Bureau) -> None:
+    """A serial that was never issued, or whose issuance crashed, is not known to the public."""
+    lite.enter("KH00001")
+    crashing = lite.on(CrashingDatabase(lite.db, 2, persisted=True))
+    with pytest.raises(Crash):
+        enrol.enrol(crashing, "KH00001", key_request(), years=1)
+    (pending,) = lite.all_of("KH00001")
+    with lite.db.read() as tx:
+        for serial in (0x4F0A12C3, pending.serial):
+            with pytest.raises(NotFound, match=serials.to_hex(serial)):
+                lookup.by_serial(tx, serial, lite.clock.now())
+        assert lookup.of_subscriber(tx, "KH00001", RULES, lite.clock.now()) == []
+
+
+@pytest.mark.parametrize("kind", SubscriberKind)
+def test_no_answer_names_a_person(lite: Bureau, kind: SubscriberKind) -> None:
+    """No value of any answer holds a personal value of the subscriber."""
+    issued: Certificate = lite.enrol("KH00001", kind, without=["contract"])
+    now = lite.clock.now()
+    with lite.db.read() as tx:
+        answers = [lookup.by_serial(tx, issued.serial, now)]
+        answers += lookup.of_subscriber(tx, "KH00001", RULES, now)
+    told = repr([astuple(each) for each in answers])
+    for value in taints(person("KH00001")):
+        assert value not in told
+
+
+def test_what_is_kept_beside_the_vault_names_no_person(
+    lite: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Audit trail, decisions and logs of a whole life hold no personal value."""
+    caplog.set_level("DEBUG")
+    for number, kind in enumerate(SubscriberKind, 1):
+        lite.enrol(f"KH0000{number}", kind, without=["contract"])
+    lite.shipped_case("KH00001")
+    lite.move(ANNOUNCED_AT)
+    lite.campaign()
+    lite.move(HOLD_AT)
+    sweep.enforce(lite.office, "spring", Act.SUSPEND)
+    kept = repr(lite.trail()) + repr(lite.decisions()) + repr(lite.notices()) + caplog.text
+    assert "KH00003" in kept
+    for number in (1, 2, 3):
+        for value in taints(person(f"KH0000{number}")):
+            assert value not in kept
