@@ -66,7 +66,7 @@ def create(
     durable.write(home / config.FILE, text.encode(), mode=0o640)
     rulebooks.write(home, plan.rulebooks)
     works = Works(home, clock=clock)
-    schema.upgrade(works.db)
+    schema.upgrade(works.instance.database())
     _generate_keys(works, plan, say)
     _establish(works, plan, say)
     certify_responder(works)

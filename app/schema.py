@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 import ca.tables as _ca
 import core.audit as _audit
@@ -11,6 +13,7 @@ import crl.tables as _crl
 import ocsp.tables as _ocsp
 import policy.tables as _policy
 from core.database import Database, metadata
+from core.errors import Refused
 
 TABLES = (_audit, _ca, _crl, _ocsp, _policy)
 """The modules whose import registers every table in `metadata`."""
@@ -35,3 +38,16 @@ def upgrade(db: Database) -> None:
 def check(db: Database) -> None:
     """Raise alembic.util.CommandError when the tables in the code differ from the migrations."""
     command.check(config(db))
+
+
+def require_newest(db: Database) -> None:
+    """Raise Refused when the schema of `db` is not that of this version of the product."""
+    newest = ScriptDirectory.from_config(config()).get_current_head()
+    with db.read() as tx:
+        found = MigrationContext.configure(tx).get_current_revision()
+    if found != newest:
+        raise Refused(
+            f"The database's schema is {found or 'empty'}, but this version needs {newest}; "
+            "stop the processes and run `antin migrate`.",
+            code="schema",
+        )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from app import rulebooks, shipped
+from app import rulebooks, schema, shipped
 from app.instance import VAULT_FILE, Instance
 from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
@@ -39,8 +39,10 @@ class Works:
 
     @cached_property
     def db(self) -> Database:
-        """The instance's database, for reading and writing."""
-        return self.instance.database()
+        """The instance's database, for reading and writing; Refused when its schema is old."""
+        opened = self.instance.database()
+        schema.require_newest(opened)
+        return opened
 
     @cached_property
     def vault(self) -> Vault:

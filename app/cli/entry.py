@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
-from app.cli import certificates, dossiers, lifecycle, policies, running, springs
+from app.cli import certificates, crl, dossiers, lifecycle, policies, running, springs
 from app.cli.desk import Place, user
 from core.errors import AntinError, Invalid
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 for commands in (running.app, lifecycle.app, certificates.app, springs.app):
     app.registered_commands.extend(commands.registered_commands)
 app.add_typer(running.serve, name="serve")
+app.add_typer(crl.app, name="crl")
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")
 app.add_typer(dossiers.case, name="case")
@@ -48,5 +50,12 @@ def main() -> None:
     try:
         app()
     except AntinError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
+        _say(str(error))
         sys.exit(2 if isinstance(error, Invalid) else 1)
+    except DBAPIError as error:
+        _say(f"The database did not do it: {str(error.orig).strip()}.")
+        sys.exit(1)
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(sentence, markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import check as checks
-from app import create, worker
+from app import create, schema, worker
 from app import serve as processes
 from app.cli.desk import AsJson, console, place, show
 from app.instance import Instance
@@ -36,6 +36,16 @@ def init(
     plan = create.Plan(organisation=organisation, responder_url=url, database_url=database)
     create.create(place(context).home, plan, say=console.print)
     console.print(f"The instance is in {place(context).home}.")
+
+
+@app.command()
+def migrate(context: typer.Context) -> None:
+    """Bring the database to this version's schema; stop the processes first.
+
+    Example: antin migrate
+    """
+    schema.upgrade(Instance(place(context).home).database())
+    console.print("The database's schema is this version's.")
 
 
 @app.command()
