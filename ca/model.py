@@ -11,17 +11,24 @@ class Act(StrEnum):
     """What an approval allows."""
 
     ISSUE = "issue"
+    CONFIRM = "confirm"
     SUSPEND = "suspend"
+    EXTEND = "extend"
     RESTORE = "restore"
     REVOKE = "revoke"
 
 
 class Stage(StrEnum):
-    """How far issuance came: PENDING is recorded but perhaps never signed."""
+    """How far issuance came.
+
+    PENDING is recorded but perhaps never signed; LOST was given up as such; LISTED is a serial
+    that was taken over from another CA's CRL, of which nobody gave us the certificate.
+    """
 
     PENDING = "pending"
     ISSUED = "issued"
     LOST = "lost"
+    LISTED = "listed"
 
 
 class Status(StrEnum):
@@ -63,7 +70,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """A CA certificate under which we issue, by its short name; `der` is the certificate."""
+    """A CA certificate under which we issue, by its short name; `der` is the certificate.
+
+    Since `retired_at` it issues no more certificates; its CRLs and OCSP answers go on.
+    """
 
     id: int
     name: str
@@ -71,6 +81,7 @@ class Issuer:
     der: bytes
     not_before: datetime
     not_after: datetime
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +116,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """One certificate of ours; `der` is None until it is issued."""
+    """One certificate of ours; `der` is None until it is issued.
+
+    It is published from `confirmed_at` on, when the subscriber confirmed what stands in it.
+    """
 
     id: int
     issuer_id: int
@@ -118,6 +132,7 @@ class Certificate:
     not_after: datetime
     created_at: datetime
     standing: Standing
+    confirmed_at: datetime | None = None
 
     @property
     def revoked(self) -> bool:

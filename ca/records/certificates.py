@@ -147,5 +147,6 @@ def _certificate(row: Row[Any], holds: tuple[Hold, ...]) -> Certificate:
         not_before=row.not_before,
         not_after=row.not_after,
         created_at=row.created_at,
+        confirmed_at=row.confirmed_at,
         standing=standing,
     )

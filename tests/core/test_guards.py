@@ -69,3 +69,21 @@ def test_no_event_after_revocation(db: Database, revoked: Certificate) -> None:
     }
     with pytest.raises(DatabaseError, match="revoked is final"), db.begin() as tx:
         records.add_event(tx, **values)
+
+
+@pytest.mark.parametrize(("stage", "known"), [("listed", True), ("forgotten", False)])
+def test_stages(db: Database, revoked: Certificate, stage: str, *, known: bool) -> None:
+    """The database knows the stages that there are, the late ones too, and no other."""
+    statement = text(
+        "INSERT INTO certificate (issuer_id, serial, subscriber, profile, stage, tbs, spki_sha256,"
+        " not_before, not_after, decision, created_at, status)"
+        " SELECT issuer_id, tbs, subscriber, profile, :stage, tbs, spki_sha256, not_before,"
+        " not_after, 'another', created_at, 'good' FROM certificate WHERE id = :id"
+    )
+    values = {"stage": stage, "id": revoked.id}
+    if known:
+        with db.begin() as tx:
+            tx.execute(statement, values)
+        return
+    with pytest.raises(DatabaseError, match="ck_certificate_stage"), db.begin() as tx:
+        tx.execute(statement, values)
