@@ -41,21 +41,21 @@ def preload(responder: Responder) -> int:
             if engine.count(tx) > responder.settings.most_known:
                 return 0
         for authority in responder.index.authorities():
-            for first_octet in range(1, 256):
-                loaded += _part(responder, memory, authority, first_octet)
+            for part in range(records.PARTS):
+                loaded += _part(responder, memory, authority, part)
                 time.sleep(_BREATH_SECONDS)
     except SQLAlchemyError as error:
         _log.warning("The memory is not filled beforehand: %s", error)
     return loaded
 
 
-def _part(responder: Responder, memory: Memory, authority: Authority, first_octet: int) -> int:
-    """Remember the certificates whose serial begins with this octet, as one snapshot shows them."""
+def _part(responder: Responder, memory: Memory, authority: Authority, part: int) -> int:
+    """Remember the certificates of one part, as one snapshot shows them."""
     if not authority.signers:
         return 0
     generation = memory.generation
     with responder.db.read() as tx:
-        found = _facts(tx, authority, first_octet)
+        found = _facts(tx, authority, part)
     for serial, each in found.items():
         key = (authority.first_row, serial)
         known = memory.learn(key, each[0].entry, generation) if each[0].entry else None
@@ -70,11 +70,11 @@ def _part(responder: Responder, memory: Memory, authority: Authority, first_octe
     return len(found)
 
 
-def _facts(tx: Tx, authority: Authority, first_octet: int) -> dict[int, list[Facts]]:
+def _facts(tx: Tx, authority: Authority, part: int) -> dict[int, list[Facts]]:
     found: dict[int, list[Facts]] = {}
-    reserved = records.of_part(tx, authority.first_row, first_octet)
+    reserved = records.of_part(tx, authority.first_row, part)
     for row in authority.issuer_ids:
-        for entry in engine.live(tx, row, first_octet=first_octet):
+        for entry in engine.live(tx, row, records.octets_of(part)):
             answers = reserved.get(entry.serial, [])
             found[entry.serial] = [Facts(entry=entry, reserved=each) for each in answers] or [
                 Facts(entry=entry)

@@ -15,7 +15,15 @@ from ocsp.tables import ocsp_reserve, ocsp_reserve_part
 ALGORITHMS = ("sha1", "sha256")
 """The hashes of CertIDs that answers are signed for beforehand: what clients send."""
 
+PARTS = 32
 _LAST_OCTET = 0xFF
+
+
+def octets_of(part: int) -> range:
+    """Return the first octets of the serials in one part of the reserve (0 to 31)."""
+    width = (_LAST_OCTET + 1) // PARTS
+    # No stored serial begins with 0: they are kept without leading zeros.
+    return range(max(1, part * width), (part + 1) * width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +73,14 @@ def of_serials(tx: Tx, issuer_id: int, serials: Sequence[int]) -> dict[tuple[int
     return {(each.serial, each.algorithm): each for each in found}
 
 
-def of_part(tx: Tx, issuer_id: int, first_octet: int) -> dict[int, list[Reserved]]:
-    """Return what is in reserve for the serials that begin with this octet, by serial."""
+def of_part(tx: Tx, issuer_id: int, part: int) -> dict[int, list[Reserved]]:
+    """Return what is in one part of the reserve, by serial."""
+    octets = octets_of(part)
     query = select(ocsp_reserve).where(
-        ocsp_reserve.c.issuer_id == issuer_id, ocsp_reserve.c.serial >= first_octet
+        ocsp_reserve.c.issuer_id == issuer_id, ocsp_reserve.c.serial >= octets.start
     )
-    if first_octet < _LAST_OCTET:
-        query = query.where(ocsp_reserve.c.serial < first_octet + 1)
+    if octets.stop <= _LAST_OCTET:
+        query = query.where(ocsp_reserve.c.serial < octets.stop)
     found: dict[int, list[Reserved]] = {}
     for row in tx.execute(query):
         each = Reserved(**row._mapping)
@@ -111,23 +120,20 @@ def count(tx: Tx) -> int:
 
 
 def add_parts(tx: Tx, issuer_id: int, due_at: datetime) -> None:
-    """Divide an issuer's reserve into its 255 parts, all due at `due_at`; once and for all."""
+    """Divide an issuer's reserve into its parts, all due at `due_at`; once and for all."""
     known = select(func.count()).where(ocsp_reserve_part.c.issuer_id == issuer_id)
     if tx.execute(known).scalar_one() == 0:
-        rows = [
-            {"issuer_id": issuer_id, "first_octet": first_octet, "due_at": due_at}
-            for first_octet in range(1, 256)
-        ]
+        rows = [{"issuer_id": issuer_id, "part": part, "due_at": due_at} for part in range(PARTS)]
         tx.execute(insert(ocsp_reserve_part), rows)
 
 
 def claim_part(tx: Tx, now: datetime, until: datetime) -> tuple[int, int] | None:
-    """Claim the part that has been due for longest; return its issuer row and first octet.
+    """Claim the part that has been due for longest; return its issuer row and number.
 
     Several workers share the parts: what one has claimed the others leave alone until `until`.
     """
     query = (
-        select(ocsp_reserve_part.c.issuer_id, ocsp_reserve_part.c.first_octet)
+        select(ocsp_reserve_part.c.issuer_id, ocsp_reserve_part.c.part)
         .where(
             ocsp_reserve_part.c.due_at <= now,
             or_(
@@ -138,7 +144,7 @@ def claim_part(tx: Tx, now: datetime, until: datetime) -> tuple[int, int] | None
         .order_by(
             ocsp_reserve_part.c.due_at,
             ocsp_reserve_part.c.issuer_id,
-            ocsp_reserve_part.c.first_octet,
+            ocsp_reserve_part.c.part,
         )
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -146,13 +152,13 @@ def claim_part(tx: Tx, now: datetime, until: datetime) -> tuple[int, int] | None
     row = tx.execute(query).one_or_none()
     if row is None:
         return None
-    _set_part(tx, row.issuer_id, row.first_octet, {"claimed_until": until})
-    return row.issuer_id, row.first_octet
+    _set_part(tx, row.issuer_id, row.part, {"claimed_until": until})
+    return row.issuer_id, row.part
 
 
-def release_part(tx: Tx, issuer_id: int, first_octet: int, due_at: datetime) -> None:
+def release_part(tx: Tx, issuer_id: int, part: int, due_at: datetime) -> None:
     """Give a claimed part back; it is due again at `due_at`."""
-    _set_part(tx, issuer_id, first_octet, {"claimed_until": None, "due_at": due_at})
+    _set_part(tx, issuer_id, part, {"claimed_until": None, "due_at": due_at})
 
 
 def oldest_due(tx: Tx) -> datetime | None:
@@ -161,8 +167,6 @@ def oldest_due(tx: Tx) -> datetime | None:
     return oldest
 
 
-def _set_part(tx: Tx, issuer_id: int, first_octet: int, values: dict[str, object]) -> None:
-    here = and_(
-        ocsp_reserve_part.c.issuer_id == issuer_id, ocsp_reserve_part.c.first_octet == first_octet
-    )
+def _set_part(tx: Tx, issuer_id: int, part: int, values: dict[str, object]) -> None:
+    here = and_(ocsp_reserve_part.c.issuer_id == issuer_id, ocsp_reserve_part.c.part == part)
     tx.execute(update(ocsp_reserve_part).where(here).values(**values))

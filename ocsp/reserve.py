@@ -1,10 +1,10 @@
 """Keeps the reserve: answers signed before anybody asks, for every certificate that is alive.
 
-A worker calls `refill` again and again. The reserve is divided by the serials' first octet; each
-part is claimed, checked against the engine's statuses, and its answers signed anew where they
-are missing, no longer true, or past a third of their time (a responder repeats an answer to half
-of it). The commit that changes a status drops the answer by itself: see `tables`. What changed is
-signed anew at once, not only when its part is due.
+A worker calls `Keeper.round` again and again. The reserve is divided by the serials' first octets;
+each part is claimed, checked against the engine's statuses, and its answers signed anew where they
+are missing, no longer true, or half as old as a responder lets them get. The commit that changes a
+status drops the answers by itself: see `tables`. What changed is signed anew at once, not only when
+its part is due.
 """
 
 import logging
@@ -28,6 +28,7 @@ from ocsp.verdict import as_it_stands
 
 _BATCH = 200
 _CLAIM = timedelta(minutes=10)
+_WITHOUT_SIGNER = timedelta(minutes=1)
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Keeper:
             wanted.setdefault(each.issuer_id, set()).add(each.serial)
         for issuer_id, serials in wanted.items():
             authority = self.index.of_row(issuer_id)
-            if authority is not None:
+            if authority is not None and authority.signers:
                 with self._db.read() as tx:
                     found = [engine.entry(tx, issuer_id, serial) for serial in sorted(serials)]
                 self._renew(authority, [each for each in found if each is not None])
@@ -105,20 +106,25 @@ class Keeper:
             claimed = records.claim_part(tx, now, now + _CLAIM)
         if claimed is None:
             return False
-        first_row, first_octet = claimed
+        first_row, part = claimed
         due_at = now  # at once again, should the signing fail
         try:
-            authority = self.index.of_row(first_row)
-            if authority is not None:
-                due_at = now + self._refresh_after
-                for row in authority.issuer_ids:
-                    with self._db.read() as tx:
-                        entries = engine.live(tx, row, first_octet=first_octet)
-                    due_at = min(due_at, self._renew(authority, entries))
+            due_at = self._fill(self.index.of_row(first_row), part, now)
         finally:
             with self._db.begin() as tx:
-                records.release_part(tx, first_row, first_octet, due_at)
+                records.release_part(tx, first_row, part, due_at)
         return True
+
+    def _fill(self, authority: Authority | None, part: int, now: datetime) -> datetime:
+        """Bring one part up to date; return when it is due again."""
+        due_at = now + self._refresh_after
+        if authority is None:
+            return due_at
+        for row in authority.issuer_ids:
+            with self._db.read() as tx:
+                entries = engine.live(tx, row, records.octets_of(part))
+            due_at = min(due_at, self._renew(authority, entries))
+        return due_at
 
     @property
     def _refresh_after(self) -> timedelta:
@@ -130,7 +136,8 @@ class Keeper:
         now = self._clock.now().replace(microsecond=0)
         signer = authority.signer(now)
         if signer is None:
-            raise SigningUnavailable(f"No OCSP certificate of {authority.name} is valid now.")
+            _log.warning("No OCSP certificate of %s is valid now.", authority.name)
+            return now + _WITHOUT_SIGNER
         alive = [each for each in entries if each.stage is Stage.ISSUED and now <= each.not_after]
         due_at = now + self._refresh_after
         for start in range(0, len(alive), _BATCH):

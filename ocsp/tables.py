@@ -31,9 +31,9 @@ ocsp_reserve_part = Table(
     "ocsp_reserve_part",
     metadata,
     Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
-    Column("first_octet", SmallInteger, primary_key=True, autoincrement=False),
+    Column("part", SmallInteger, primary_key=True, autoincrement=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("claimed_until", UtcDateTime),
-    CheckConstraint("first_octet BETWEEN 1 AND 255", name="first_octet"),
+    CheckConstraint("part BETWEEN 0 AND 31", name="part"),
 )
 """Which part of the reserve (serials by their first octet) is due when, and who is at it."""

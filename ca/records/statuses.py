@@ -103,10 +103,10 @@ _SNAPSHOT = text(
 )
 
 
-def live(tx: Tx, issuer_id: int, *, first_octet: int) -> list[Entry]:
-    """Return the issued certificates of one issuer whose serial's first octet is `first_octet`.
+def live(tx: Tx, issuer_id: int, octets: range) -> list[Entry]:
+    """Return the issued certificates of one issuer whose serial's first octet is in `octets`.
 
-    Serials are drawn at random, so the 127 first octets that we draw part them evenly.
+    Serials are drawn at random, so that their first octets part them evenly.
     """
     query = (
         select(*_ENTRY_COLUMNS)
@@ -114,10 +114,10 @@ def live(tx: Tx, issuer_id: int, *, first_octet: int) -> list[Entry]:
             certificate.c.issuer_id == issuer_id,
             certificate.c.stage == Stage.ISSUED,
             # The stored octets compare from the first on: 0x41 <= 0x41.. < 0x42.
-            certificate.c.serial >= first_octet,
+            certificate.c.serial >= octets.start,
         )
         .order_by(certificate.c.serial)
     )
-    if first_octet < _LAST_OCTET:
-        query = query.where(certificate.c.serial < first_octet + 1)
+    if octets.stop <= _LAST_OCTET:
+        query = query.where(certificate.c.serial < octets.stop)
     return [_entry(row) for row in tx.execute(query)]

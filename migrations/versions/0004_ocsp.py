@@ -34,14 +34,12 @@ def upgrade() -> None:
     op.create_table(
         "ocsp_reserve_part",
         sa.Column("issuer_id", Identity, nullable=False),
-        sa.Column("first_octet", sa.SmallInteger(), nullable=False),
+        sa.Column("part", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", UtcDateTime, nullable=False),
         sa.Column("claimed_until", UtcDateTime, nullable=True),
-        sa.CheckConstraint(
-            "first_octet BETWEEN 1 AND 255", name="ck_ocsp_reserve_part_first_octet"
-        ),
+        sa.CheckConstraint("part BETWEEN 0 AND 31", name="ck_ocsp_reserve_part_part"),
         sa.ForeignKeyConstraint(
             ["issuer_id"], ["issuer.id"], name="fk_ocsp_reserve_part_issuer_id_issuer"
         ),
-        sa.PrimaryKeyConstraint("issuer_id", "first_octet", name="pk_ocsp_reserve_part"),
+        sa.PrimaryKeyConstraint("issuer_id", "part", name="pk_ocsp_reserve_part"),
     )
