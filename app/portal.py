@@ -16,4 +16,5 @@ def application() -> Flask:
     instance = Instance(Path(os.environ["ANTIN_HOME"]))
     known = rulebooks.load(instance.home)
     db = instance.database(read_only=True)
-    return site.build(db, instance.clock, partial(rulebooks.in_force, known))
+    in_force = partial(rulebooks.in_force, known)
+    return site.build(db, instance.clock, in_force, zone=known[0].calendar.zone)

@@ -20,7 +20,7 @@ class Standing:
     """One certificate as the public sees it at `at`, since when, and on what ground if not good.
 
     `missing` names the papers still needed, in Vietnamese and English; None when the dossier was
-    not looked at (a question about the past).
+    not looked at (a question about the past, or no rulebook in force).
     """
 
     serial: str
@@ -62,8 +62,11 @@ def _since(answer: Answer) -> datetime | None:
     return answer.event.at if answer.event else None
 
 
-def of_subscriber(tx: Tx, query: str, rulebook: Rulebook, now: datetime) -> list[Standing]:
-    """Return the certificates of a tax code or subscriber id as they stand now, newest first."""
+def of_subscriber(tx: Tx, query: str, rulebook: Rulebook | None, now: datetime) -> list[Standing]:
+    """Return the certificates of a tax code or subscriber id as they stand now, newest first.
+
+    While no rulebook is in force, nothing is said of dossiers.
+    """
     wanted = query.strip()
     names = subscribers.ids_by_tax_code(tx, wanted)
     if not names and wanted in subscribers.kinds_of(tx, [wanted]):
@@ -74,11 +77,15 @@ def of_subscriber(tx: Tx, query: str, rulebook: Rulebook, now: datetime) -> list
     return [_now(tx, each, rulebook, now) for each in reversed(found)]
 
 
-def _now(tx: Tx, certificate: Certificate, rulebook: Rulebook, now: datetime) -> Standing:
-    standing = by_serial(tx, certificate.serial, now)
+def _missing(tx: Tx, certificate: Certificate, rulebook: Rulebook) -> tuple[tuple[str, str], ...]:
     known = facts.of_certificate(tx, certificate)
     judgement = rules.judge(known.kind, known.documents, rulebook)
     names = [rulebook.documents[lack.document] for lack in judgement.lacks]
+    return tuple((name.vi, name.en) for name in names)
+
+
+def _now(tx: Tx, certificate: Certificate, rulebook: Rulebook | None, now: datetime) -> Standing:
+    standing = by_serial(tx, certificate.serial, now)
     return Standing(
         serial=standing.serial,
         validity=standing.validity,
@@ -89,5 +96,5 @@ def _now(tx: Tx, certificate: Certificate, rulebook: Rulebook, now: datetime) ->
         not_before=standing.not_before,
         not_after=standing.not_after,
         at=now,
-        missing=tuple((name.vi, name.en) for name in names),
+        missing=None if rulebook is None else _missing(tx, certificate, rulebook),
     )

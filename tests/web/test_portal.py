@@ -10,8 +10,10 @@ from ca.model import Act, Certificate
 from core import serials
 from core.clock import SetClock
 from core.database import Database
+from core.errors import NotFound
 from policy import orders, sweep
 from policy.model import Party, Request, SubscriberKind, Wanted
+from policy.rulebook import Rulebook
 from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, RULES
 from tests.support.office import Bureau, person, taints
 from web.portal import site, words
@@ -41,7 +43,7 @@ def _town(db: Database, clock: SetClock) -> Bureau:
 def client(bureau: Bureau, sqlite_url: str) -> Iterator[FlaskClient]:
     """A client of the portal over a handle that can only read."""
     db = Database(sqlite_url, read_only=True)
-    yield site.build(db, bureau.clock, lambda _now: RULES).test_client()
+    yield site.build(db, bureau.clock, lambda _now: RULES, zone=RULES.calendar.zone).test_client()
     db.dispose()
 
 
@@ -240,7 +242,7 @@ def test_every_kind_of_answer_on_every_database(db: Database, db_url: str, clock
     """Look-ups, status now and then, and refusals are the same on SQLite and PostgreSQL."""
     bureau = _town(db, clock)
     reading = Database(db_url, read_only=True)
-    client = site.build(reading, clock, lambda _now: RULES).test_client()
+    client = site.build(reading, clock, lambda _now: RULES, zone=RULES.calendar.zone).test_client()
     serial = _hex(bureau, "KH00001")
     answers = {
         path: client.get(f"{path}&format=json").status_code
@@ -257,6 +259,23 @@ def test_every_kind_of_answer_on_every_database(db: Database, db_url: str, clock
     }
     reading.dispose()
     assert list(answers.values()) == [200, 200, 400, 400, 200, 200, 200, 404]
+
+
+def test_answers_without_a_rulebook_in_force(bureau: Bureau, sqlite_url: str) -> None:
+    """When the last rulebook has ended, status is told all the same, and nothing of dossiers."""
+
+    def none(_now: datetime) -> Rulebook:
+        raise NotFound("No rulebook is in force.")
+
+    reading = Database(sqlite_url, read_only=True)
+    zone = RULES.calendar.zone
+    client = site.build(reading, bureau.clock, none, zone=zone).test_client()
+    serial = _hex(bureau, "KH00001")
+    for path in (f"/status/{serial}?lang=en", "/?q=KH00001&lang=en"):
+        text = client.get(path).get_data(as_text=True)
+        assert EN["hold"] in text
+        assert EN["dossier"] + "<" not in text
+    reading.dispose()
 
 
 def test_health(client: FlaskClient) -> None:

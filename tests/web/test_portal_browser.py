@@ -42,7 +42,7 @@ def bureau(sqlite_db: Database, clock: SetClock) -> Bureau:
 def address(bureau: Bureau, sqlite_url: str) -> Iterator[str]:
     """Where the portal is served, on the loopback."""
     db = Database(sqlite_url, read_only=True)
-    portal = site.build(db, bureau.clock, lambda _now: RULES)
+    portal = site.build(db, bureau.clock, lambda _now: RULES, zone=RULES.calendar.zone)
     server = make_server("127.0.0.1", 0, portal, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

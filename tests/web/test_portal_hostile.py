@@ -26,7 +26,7 @@ def client(sqlite_db: Database, sqlite_url: str, clock: SetClock) -> Iterator[Fl
     """A client of a portal with one certificate, over a handle that can only read."""
     Bureau(sqlite_db, clock).enrol("KH00001")
     reading = Database(sqlite_url, read_only=True)
-    yield site.build(reading, clock, lambda _now: RULES).test_client()
+    yield site.build(reading, clock, lambda _now: RULES, zone=RULES.calendar.zone).test_client()
     reading.dispose()
 
 
@@ -169,7 +169,7 @@ def test_our_own_failure_is_a_plain_page(tmp_path: Path, clock: SetClock) -> Non
     """Without its database the portal says that it cannot answer, and shows nothing of itself."""
     (tmp_path / "empty.db").touch()
     db = Database(f"sqlite:///{tmp_path}/empty.db", read_only=True)
-    client = site.build(db, clock, lambda _now: RULES).test_client()
+    client = site.build(db, clock, lambda _now: RULES, zone=RULES.calendar.zone).test_client()
     answer = client.get("/?q=KH00001&lang=en")
     text = answer.get_data(as_text=True)
     assert answer.status_code == 500

@@ -33,11 +33,17 @@ _HEADERS = {
 }
 
 
-def build(db: Database, clock: Clock, rulebook: Callable[[datetime], Rulebook]) -> Flask:
-    """Return the portal over a read-only database; `rulebook` gives the one in force then."""
+def build(
+    db: Database, clock: Clock, rulebook: Callable[[datetime], Rulebook], *, zone: ZoneInfo
+) -> Flask:
+    """Return the portal over a read-only database, with local times of `zone`.
+
+    `rulebook` gives the one in force at an instant; while there is none (NotFound) the portal
+    still answers for certificates.
+    """
     site = Flask("web.portal", static_folder="static", template_folder="templates")
     site.config.update(MAX_CONTENT_LENGTH=16 * 1024)
-    pages = _Pages(db, clock, rulebook)
+    pages = _Pages(db, clock, rulebook, zone)
     site.add_url_rule("/", "home", pages.home)
     site.add_url_rule("/status/<serial>", "status", pages.status)
     site.add_url_rule("/health/live", "live", lambda: "live")
@@ -53,6 +59,7 @@ class _Pages:
     db: Database
     clock: Clock
     rulebook: Callable[[datetime], Rulebook]
+    zone: ZoneInfo
 
     def home(self) -> AnyResponse | str:
         query = request.args.get("q", "").strip()
@@ -64,7 +71,7 @@ class _Pages:
             return render_template("home.html", query="", found=None)
         now = self.clock.now()
         with self.db.read() as tx:
-            found = lookup.of_subscriber(tx, query, self.rulebook(now), now)
+            found = lookup.of_subscriber(tx, query, self._rulebook(now), now)
         if not found and _is_serial(query):
             lang, form = request.args.get("lang"), request.args.get("format")
             return redirect(url_for("status", serial=query, lang=lang, format=form))
@@ -91,8 +98,8 @@ class _Pages:
             return now
         try:  # an unescaped + of the zone arrives as a blank
             instant = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-            instant = instant if instant.tzinfo else instant.replace(tzinfo=self._zone())
-            instant = instant.astimezone(self._zone()).astimezone(UTC)  # in the years 1 to 9999
+            instant = instant if instant.tzinfo else instant.replace(tzinfo=self.zone)
+            instant = instant.astimezone(self.zone).astimezone(UTC)  # in the years 1 to 9999
         except (ValueError, OverflowError):
             raise Invalid(
                 f"The instant {text[:40]!r} cannot be read; write 2024-04-20T09:30:00+07:00."
@@ -106,10 +113,13 @@ class _Pages:
     def _when(self, instant: datetime | None) -> str:
         if instant is None:
             return ""
-        return instant.astimezone(self._zone()).strftime("%d/%m/%Y %H:%M:%S")
+        return instant.astimezone(self.zone).strftime("%d/%m/%Y %H:%M:%S")
 
-    def _zone(self) -> ZoneInfo:
-        return self.rulebook(self.clock.now()).calendar.zone
+    def _rulebook(self, now: datetime) -> Rulebook | None:
+        try:
+            return self.rulebook(now)
+        except NotFound:
+            return None
 
 
 def _explain(error: AntinError) -> tuple[Any, int]:
