@@ -81,9 +81,15 @@ def _rsa_modulus(modulus: int) -> tuple[str, str] | None:
 def _close_primes(modulus: int) -> bool:
     """Whether Fermat's method factors `modulus` within 100 rounds (BR 6.1.1.3)."""
     a = isqrt(modulus - 1) + 1
+    square = a * a - modulus
     for _ in range(FERMAT_ROUNDS):
-        square = a * a - modulus
-        if isqrt(square) ** 2 == square:
+        # Of 100 numbers 98 are no squares by their remainder, which costs next to nothing.
+        if square % _SIEVE in _SQUARES and isqrt(square) ** 2 == square:
             return True
+        square += 2 * a + 1
         a += 1
     return False
+
+
+_SIEVE = 64 * 63 * 65
+_SQUARES = frozenset(number * number % _SIEVE for number in range(_SIEVE))
