@@ -10,7 +10,7 @@ ocsp_known                            certificates remembered
 ocsp_signer_not_after_seconds{issuer} when the responder's certificate ends (Unix time)
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -96,8 +96,15 @@ class OcspCollector(Collector):
         yield family
 
 
-def expose(responder: Responder, host: str, port: int) -> None:
-    """Serve the metrics of `responder` at http://host:port/metrics, in threads of their own."""
+def expose(responder: Responder, host: str, port: int) -> Callable[[], None]:
+    """Serve the metrics of `responder` at http://host:port/metrics; return what ends it."""
     registry = CollectorRegistry()
     registry.register(OcspCollector(responder))
-    start_http_server(port, addr=host, registry=registry)
+    server, thread = start_http_server(port, addr=host, registry=registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop

@@ -20,15 +20,15 @@ from ocsp.identity import Identity
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-_SHA2: dict[int, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
-    256: hashes.SHA256,
-    384: hashes.SHA384,
-    521: hashes.SHA512,
+_SHA2: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
+    "secp256r1": hashes.SHA256,
+    "secp384r1": hashes.SHA384,
+    "secp521r1": hashes.SHA512,
 }
 _ECDSA = {
-    256: der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.2")),
-    384: der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.3")),
-    521: der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.4")),
+    "secp256r1": der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.2")),
+    "secp384r1": der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.3")),
+    "secp521r1": der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.4")),
 }
 _RSA_SHA256 = der.element(
     der.SEQUENCE, der.oid("1.2.840.113549.1.1.11"), der.element(der.NULL)
@@ -101,7 +101,7 @@ class Signer:
         """Return the signature over `data`; raises what the key raises when its token is away."""
         if isinstance(self.key, rsa.RSAPrivateKey):
             return self.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        return self.key.sign(data, ec.ECDSA(_SHA2[self.key.curve.key_size]()))
+        return self.key.sign(data, ec.ECDSA(_SHA2[self.key.curve.name]()))
 
 
 def _refuse_unless_delegate(certificate: x509.Certificate, subject: str) -> None:
@@ -125,10 +125,10 @@ def _refuse_unless_delegate(certificate: x509.Certificate, subject: str) -> None
 def _algorithm(key: Key, subject: str) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return _RSA_SHA256
-    size = key.curve.key_size
-    if size not in _ECDSA:
-        raise Invalid(f"The key of {subject} is on {key.curve.name}; use P-256, P-384 or P-521.")
-    return _ECDSA[size]
+    curve = key.curve.name
+    if curve not in _ECDSA:
+        raise Invalid(f"The key of {subject} is on {curve}; use P-256, P-384 or P-521.")
+    return _ECDSA[curve]
 
 
 def _sha1(octets: bytes) -> bytes:

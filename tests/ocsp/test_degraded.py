@@ -150,6 +150,7 @@ def test_no_request_waits_for_a_database_away(
 def test_token_away(stage: Stage) -> None:
     """Without the token remembered answers go on, also past their renewal, to their nextUpdate."""
     serial = stage.scene.issue().serial
+    stage.pass_time(0.1)
     before = stage.answer(serial)
     stage.key.away = True
     stage.pass_time(60)
