@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 import ca.records
-from core.errors import Unavailable
+from core.errors import Refused, Unavailable
 from core.reasons import Reason
-from crl import schedule, watch
-from crl.model import Cause, Published, Settings
+from crl import build, schedule, watch
+from crl.authority import authority, sign
+from crl.model import Cause, Heading, Published, Settings
 from crl.records import numbers
 from crl.schedule import LEASE, due, tick
+from crl.takeover import continue_after
 from crl.targets import Directory, Parcel
 from tests.crl.judges import agree
 from tests.crl.stage import WITH_DELTAS, Stage
@@ -217,10 +219,36 @@ def test_root(stage: Stage) -> None:
 
 
 def test_numbers_go_on(both: Stage) -> None:
-    """After a take-over the numbers go on above the former CA's last one."""
+    """After a take-over the numbers go on above the former CA's last one; nothing else is taken."""
+    both.publish()
+    theirs = both.path().read_bytes()
+    with pytest.raises(Refused, match="published a CRL here already"):
+        continue_after(
+            both.db, both.clock.now(), issuer="issuing", last=theirs, actor="operator:test"
+        )
+    with pytest.raises(Refused, match="its issuer field differs"):
+        continue_after(both.db, both.clock.now(), issuer="root", last=theirs, actor="operator:test")
+    former = _crl_of_former_root(both, number=4_711)
+    last = continue_after(
+        both.db, both.clock.now(), issuer="root", last=former, actor="operator:test"
+    )
+    assert last == 4_711
+    root = {"issuer": "root", "key": both.root_key}
+    assert both.publish(**root).number == 4_712
     with both.db.begin() as tx:
-        numbers.raise_to(tx, both.issuer.issuer.id, 4_711)
-    assert both.publish().number == 4_712
-    with both.db.begin() as tx:
-        numbers.raise_to(tx, both.issuer.issuer.id, 12)
-    assert both.publish().number == 4_713
+        numbers.raise_to(tx, both.issuer.issuer.id, 0)
+    assert both.publish().number == 2, "a lower number changes nothing"
+
+
+def _crl_of_former_root(stage: Stage, *, number: int) -> bytes:
+    """A former root's CRL with this number."""
+    with stage.db.read() as tx:
+        root = ca.records.issuer_named(tx, "root")
+    signer = authority(root.der, stage.root_key)
+    heading = Heading(
+        issuer=signer.subject, key_id=signer.key_id, number=number,
+        this_update=stage.clock.now().replace(microsecond=0),
+        next_update=stage.clock.now().replace(microsecond=0) + timedelta(days=1),
+    )  # fmt: skip
+    tbs = build.to_be_signed(heading, signer.algorithm, b"")
+    return build.assemble(tbs, signer.algorithm, sign(signer, tbs))
