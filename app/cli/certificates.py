@@ -11,7 +11,7 @@ from app.cli.desk import AsJson, console, instant, place, show
 from ca import history
 from ca import records as engine
 from core import serials
-from core.errors import NotFound, Refused
+from core.errors import Invalid, NotFound, Refused
 from policy import enrol
 from policy.records import cases, subscribers
 
@@ -35,6 +35,8 @@ def issue(
 
     Example: antin issue --csr request.pem --subscriber KH00001 --years 2 --out certificate.pem
     """
+    if out is not None and not out.parent.is_dir():
+        raise Invalid(f"There is no folder {out.parent}, so nothing is issued; make it first.")
     desk = place(context).works.desk(f"operator:{place(context).operator}")
     with desk.office.db.read() as tx:
         kind = subscribers.kinds_of(tx, [subscriber]).get(subscriber)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from app.cli import certificates, crl, dossiers, lifecycle, policies, running, springs
+from app.cli import ceremony, certificates, crl, dossiers, lifecycle, policies, running, springs
 from app.cli.desk import Place, user
 from core.errors import AntinError, Invalid
 
@@ -23,6 +23,7 @@ for commands in (running.app, lifecycle.app, certificates.app, springs.app):
     app.registered_commands.extend(commands.registered_commands)
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")
+app.add_typer(ceremony.app, name="ceremony")
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")
 app.add_typer(dossiers.case, name="case")
@@ -46,14 +47,21 @@ def common(
 
 
 def main() -> None:
-    """Run one command; our own errors become one sentence, exit code 1 or (wrong input) 2."""
+    """Run one command; what goes wrong becomes one sentence, exit code 1 or (wrong input) 2."""
     try:
-        app()
+        app(prog_name="antin")
     except AntinError as error:
         _say(str(error))
         sys.exit(2 if isinstance(error, Invalid) else 1)
     except DBAPIError as error:
-        _say(f"The database did not do it: {str(error.orig).strip()}.")
+        _say(f"The database did not do it: {' '.join(str(error.orig).split())}.")
+        sys.exit(1)
+    except UnicodeDecodeError as error:
+        _say(f"What was read is not UTF-8 text: {error.reason} at octet {error.start}.")
+        sys.exit(2)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _say(f"The system refuses: {error.strerror or error}{where}.")
         sys.exit(1)
 
 
