@@ -1,8 +1,11 @@
 """Drafts: the exact bytes that will be signed, before the issuing key has seen them. Pure.
 
-A draft is signed with a throwaway key of the same kind, so that it can be examined as a certificate
-(`lint`) while nothing that anybody would trust exists yet. The issuing key then signs the same
-to-be-signed bytes, and `complete` puts the signature under them.
+A draft stands under a void signature, all zeros, so that it can be examined as a certificate
+(`lint`) while nothing that anybody would trust exists. The issuing key then signs the same
+to-be-signed bytes.
+
+What does not change from certificate to certificate is encoded once, by the library, and kept;
+the rest is put between (RFC 5280 4.1). The examination reads the draft with the library's parser.
 """
 
 from dataclasses import dataclass
@@ -10,33 +13,28 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import (
-    CertificateIssuerPrivateKeyTypes,
-    CertificateIssuerPublicKeyTypes,
-)
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from ca.csr import PublicKey
-from ca.issuers import SigningIssuer, Urls
+from ca import der, signatures
+from ca.issuers import SigningIssuer, Urls, partition_of
+from ca.keys import PublicKey, kind_of, spki
 from ca.profiles import Kind, Profile
-from core.errors import Refused
+from core.errors import Invalid, Refused
 
-Extensions = tuple[tuple[x509.ExtensionType, bool], ...]
+_VERSION_3 = bytes.fromhex("a003020102")
+_EXTENSIONS = 0xA3
+_VOID = bytes(64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A certificate that is ready to be signed.
+    """A certificate that is ready to be signed: `tbs` is the DER TBSCertificate.
 
-    `tbs` is the DER TBSCertificate, `algorithm` the DER AlgorithmIdentifier of the signature,
-    `sample` the draft under a throwaway signature.
+    `sample` is the draft under a void signature.
     """
 
     tbs: bytes
-    algorithm: bytes
     sample: x509.Certificate
     profile: Profile
 
@@ -51,7 +49,11 @@ def build(
     not_before: datetime,
     not_after: datetime,
 ) -> Draft:
-    """Draft a certificate under `issuer`; raises Refused when it would outlive the issuer."""
+    """Draft a certificate under `issuer`.
+
+    Raises Refused when it would outlive the issuer or its kind of key is not the profile's,
+    Invalid when the profile names CRLs that the instance does not publish.
+    """
     if not_after > issuer.issuer.not_after:
         raise Refused(
             f"The certificate would end at {not_after.isoformat()}, after its issuer "
@@ -59,20 +61,16 @@ def build(
             "or a newer issuer.",
             code="outlives_issuer",
         )
-    builder = (
-        x509.CertificateBuilder()
-        .issuer_name(issuer.certificate.subject)
-        .subject_name(subject)
-        .public_key(public_key)
-        .serial_number(serial)
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    _check_key(public_key, profile)
+    shape = _shape_under(issuer, profile, _partition(serial, profile, issuer.urls))
+    return _assemble(
+        shape,
+        profile,
+        subject=subject,
+        public_key=public_key,
+        serial=serial,
+        validity=_validity(not_before, not_after),
     )
-    fixed = _fixed_extensions(profile)
-    for extension, critical in (*fixed, *_issuer_extensions(issuer, profile)):
-        builder = builder.add_extension(extension, critical=critical)
-    return _draft(builder, issuer.key.public_key(), profile)
 
 
 def build_root(
@@ -85,145 +83,187 @@ def build_root(
     not_after: datetime,
 ) -> Draft:
     """Draft a self-signed root certificate."""
-    builder = (
-        x509.CertificateBuilder()
-        .issuer_name(subject)
-        .subject_name(subject)
-        .public_key(public_key)
-        .serial_number(serial)
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    _check_key(public_key, profile)
+    shape = _Shape(
+        algorithm=signatures.algorithm_for(public_key, pss=profile.signature == "pss"),
+        issuer=subject.public_bytes(),
+        extensions=b"".join(_fixed(profile)),
     )
-    for extension, critical in _fixed_extensions(profile):
-        builder = builder.add_extension(extension, critical=critical)
-    return _draft(builder, public_key, profile)
+    return _assemble(
+        shape,
+        profile,
+        subject=subject,
+        public_key=public_key,
+        serial=serial,
+        validity=_validity(not_before, not_after),
+    )
 
 
 def sign(draft: Draft, key: CertificateIssuerPrivateKeyTypes) -> bytes:
     """Return the certificate's DER: the draft's bytes under the signature of `key`."""
-    if isinstance(key, rsa.RSAPrivateKey):
-        signature = key.sign(draft.tbs, padding.PKCS1v15(), hashes.SHA256())
-    elif isinstance(key, ec.EllipticCurvePrivateKey):
-        signature = key.sign(draft.tbs, ec.ECDSA(_curve_hash(key.public_key())))
-    elif isinstance(key, ed25519.Ed25519PrivateKey):
-        signature = key.sign(draft.tbs)
-    else:
-        raise TypeError(f"An issuer cannot sign with a {type(key).__name__}.")
-    bits = b"\x03" + _length(len(signature) + 1) + b"\x00" + signature
-    content = draft.tbs + draft.algorithm + bits
-    return b"\x30" + _length(len(content)) + content
+    return signatures.sign(key, draft.tbs)
 
 
-def _fixed_extensions(profile: Profile) -> Extensions:
-    return _fixed_extensions_cached(profile.model_dump_json(), profile)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """What all certificates of one profile under one issuer (and partition) share, in DER."""
+
+    algorithm: bytes
+    issuer: bytes
+    extensions: bytes
 
 
-@lru_cache(maxsize=64)
-def _fixed_extensions_cached(_key: str, profile: Profile) -> Extensions:
+def _assemble(
+    shape: _Shape,
+    profile: Profile,
+    *,
+    subject: x509.Name,
+    public_key: PublicKey,
+    serial: int,
+    validity: bytes,
+) -> Draft:
+    tbs = der.sequence(
+        _VERSION_3,
+        der.integer(serial),
+        shape.algorithm,
+        shape.issuer,
+        validity,
+        subject.public_bytes(),
+        spki(public_key),
+        der.element(_EXTENSIONS, der.sequence(_key_identifier(public_key), shape.extensions)),
+    )
+    sample = x509.load_der_x509_certificate(signatures.assemble(tbs, shape.algorithm, _VOID))
+    return Draft(tbs=tbs, sample=sample, profile=profile)
+
+
+def _check_key(public_key: PublicKey, profile: Profile) -> None:
+    kind = kind_of(public_key)
+    if kind not in profile.keys:
+        raise Refused(
+            f"The profile {profile.name!r} certifies {', '.join(profile.keys)} keys, not {kind}.",
+            code="key_kind",
+        )
+
+
+def _validity(not_before: datetime, not_after: datetime) -> bytes:
+    return der.sequence(der.time(not_before), der.time(not_after))
+
+
+def _partition(serial: int, profile: Profile, urls: Urls) -> int:
+    """Return the partition that the certificate names, 0 when it names the full CRL."""
+    if profile.crl == "full":
+        return 0
+    if urls.partitions < 1:
+        raise Invalid(
+            f"The profile {profile.name!r} names partitions of the CRL, but none are published; "
+            "set their number, or crl = 'full'."
+        )
+    return partition_of(serial, urls.partitions)
+
+
+def _key_identifier(public_key: PublicKey) -> bytes:
+    return _extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+
+
+def _shape_under(issuer: SigningIssuer, profile: Profile, partition: int) -> _Shape:
+    return _kept_shape(issuer.issuer.der, issuer.issuer.name, issuer.urls, profile, partition)
+
+
+@lru_cache(maxsize=4096)
+def _kept_shape(der_of: bytes, name: str, urls: Urls, profile: Profile, partition: int) -> _Shape:
+    certificate = x509.load_der_x509_certificate(der_of)
+    pointers = [
+        _extension(each, critical=False) for each in _pointers(name, urls, profile, partition)
+    ]
+    return _Shape(
+        algorithm=signatures.algorithm_for(
+            certificate.public_key(), pss=profile.signature == "pss"
+        ),
+        # Byte for byte the CA's own subject (RFC 5280 4.1.2.4).
+        issuer=certificate.subject.public_bytes(),
+        extensions=b"".join([*_fixed(profile), _authority_key(certificate), *pointers]),
+    )
+
+
+def _fixed(profile: Profile) -> list[bytes]:
     """The extensions that only the profile decides."""
-    extensions: list[tuple[x509.ExtensionType, bool]] = []
+    extensions = []
     if profile.kind is Kind.CA:
         constraints = x509.BasicConstraints(ca=True, path_length=profile.path_length)
-        extensions.append((constraints, True))
-    extensions.append((profile.key_usage_extension(), True))
+        extensions.append(_extension(constraints, critical=True))
+    extensions.append(_extension(profile.key_usage_extension(), critical=True))
     if profile.extended_key_usage:
         usages = [x509.ObjectIdentifier(oid) for oid in profile.extended_key_usage]
-        extensions.append((x509.ExtendedKeyUsage(usages), False))
+        extensions.append(_extension(x509.ExtendedKeyUsage(usages), critical=False))
     if profile.policies:
         qualifiers = [profile.cps_uri] if profile.cps_uri else None
         policies = [
             x509.PolicyInformation(x509.ObjectIdentifier(oid), qualifiers)
             for oid in profile.policies
         ]
-        extensions.append((x509.CertificatePolicies(policies), False))
+        extensions.append(_extension(x509.CertificatePolicies(policies), critical=False))
     if profile.kind is Kind.OCSP:
-        extensions.append((x509.OCSPNoCheck(), False))
-    return tuple(extensions)
+        extensions.append(_extension(x509.OCSPNoCheck(), critical=False))
+    return extensions
 
 
-def _issuer_extensions(issuer: SigningIssuer, profile: Profile) -> Extensions:
-    return _issuer_extensions_cached(
-        issuer.issuer.der, issuer.issuer.name, issuer.urls, profile.kind
+def _authority_key(certificate: x509.Certificate) -> bytes:
+    ski = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    own = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski.value)
+    return _extension(own, critical=False)
+
+
+def _pointers(name: str, urls: Urls, profile: Profile, partition: int) -> list[x509.ExtensionType]:
+    """The extensions that point at CRL, OCSP and issuer; a responder's certificate has none."""
+    if profile.kind is Kind.OCSP:
+        return []
+    crl = (
+        urls.partition(name, partition)
+        if partition
+        else _or_own(profile.crl_url, name, urls.crl(name))
     )
+    pointers: list[x509.ExtensionType] = [x509.CRLDistributionPoints([_point(crl)])]
+    if profile.freshest_crl:
+        if not urls.deltas:
+            raise Invalid(
+                f"The profile {profile.name!r} names delta CRLs, but none are published; publish "
+                "them, or set freshest_crl = false."
+            )
+        pointers.append(x509.FreshestCRL([_point(urls.delta(crl))]))
+    issuer = _or_own(profile.issuer_url, name, urls.certificate(name))
+    access = [_access(AuthorityInformationAccessOID.CA_ISSUERS, issuer)]
+    if profile.kind is not Kind.CA:
+        ocsp = _or_own(profile.ocsp_url, name, urls.ocsp())
+        access.insert(0, _access(AuthorityInformationAccessOID.OCSP, ocsp))
+    return [*pointers, x509.AuthorityInformationAccess(access)]
 
 
-@lru_cache(maxsize=64)
-def _issuer_extensions_cached(der: bytes, name: str, urls: Urls, kind: Kind) -> Extensions:
-    """The extensions that point at the issuer: AKI, and CDP and AIA but for an OCSP responder."""
-    ski = x509.load_der_x509_certificate(der).extensions.get_extension_for_class(
-        x509.SubjectKeyIdentifier
-    )
-    key_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski.value)
-    if kind is Kind.OCSP:
-        return ((key_id, False),)
-    point = x509.DistributionPoint([_uri(urls.crl(name))], None, None, None)
-    access = [
-        x509.AccessDescription(
-            AuthorityInformationAccessOID.CA_ISSUERS, _uri(urls.certificate(name))
-        )
-    ]
-    if kind is Kind.SUBSCRIBER:
-        ocsp = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, _uri(urls.ocsp()))
-        access.insert(0, ocsp)
-    return (
-        (key_id, False),
-        (x509.CRLDistributionPoints([point]), False),
-        (x509.AuthorityInformationAccess(access), False),
-    )
+def _or_own(own: str | None, name: str, common: str) -> str:
+    return common if own is None else own.replace("{issuer}", name)
 
 
-def _uri(address: str) -> x509.UniformResourceIdentifier:
-    return x509.UniformResourceIdentifier(address)
+def _point(address: str) -> x509.DistributionPoint:
+    return x509.DistributionPoint([x509.UniformResourceIdentifier(address)], None, None, None)
 
 
-def _draft(
-    builder: x509.CertificateBuilder, signer: CertificateIssuerPublicKeyTypes, profile: Profile
-) -> Draft:
-    sample = builder.sign(_throwaway(_kind_of(signer)), _hash_for(signer))
-    tbs = sample.tbs_certificate_bytes
-    der = sample.public_bytes(Encoding.DER)
-    start = der.index(tbs) + len(tbs)
-    algorithm = der[start : start + 2 + der[start + 1]]
-    return Draft(tbs=tbs, algorithm=algorithm, sample=sample, profile=profile)
+def _access(method: x509.ObjectIdentifier, address: str) -> x509.AccessDescription:
+    return x509.AccessDescription(method, x509.UniformResourceIdentifier(address))
 
 
-def _hash_for(key: object) -> hashes.SHA256 | hashes.SHA384 | None:
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return None
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return _curve_hash(key)
-    return hashes.SHA256()
+def _extension(value: x509.ExtensionType, *, critical: bool) -> bytes:
+    """Return one Extension in DER (RFC 5280 4.1.2.9); critical FALSE is the default, left out."""
+    flag = der.TRUE if critical else b""
+    octets = der.element(der.OCTET_STRING, value.public_bytes())
+    return der.sequence(_oid(value.oid), flag, octets)
 
 
-def _curve_hash(key: ec.EllipticCurvePublicKey) -> hashes.SHA256 | hashes.SHA384:
-    """The hash as strong as the curve (RFC 5758 3.2)."""
-    return hashes.SHA256() if key.curve.key_size <= 256 else hashes.SHA384()  # noqa: PLR2004 - P-256
-
-
-def _kind_of(key: object) -> str:
-    if isinstance(key, rsa.RSAPublicKey):
-        return "rsa"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return key.curve.name
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return "ed25519"
-    raise TypeError(f"An issuer cannot sign with a {type(key).__name__}.")
-
-
-@lru_cache(maxsize=8)
-def _throwaway(kind: str) -> CertificateIssuerPrivateKeyTypes:
-    """A key in memory that nobody trusts; RSA is short because only its algorithm matters."""
-    if kind == "rsa":
-        return rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - throwaway
-    if kind == "ed25519":
-        return ed25519.Ed25519PrivateKey.generate()
-    return ec.generate_private_key(ec.SECP384R1() if kind == "secp384r1" else ec.SECP256R1())
-
-
-def _length(count: int) -> bytes:
-    """Return `count` as a DER length (X.690 8.1.3)."""
-    if count < 0x80:  # noqa: PLR2004 - the short form
-        return bytes([count])
-    octets = count.to_bytes((count.bit_length() + 7) // 8, "big")
-    return bytes([0x80 | len(octets)]) + octets
+def _oid(oid: x509.ObjectIdentifier) -> bytes:
+    """Return an object identifier in DER (X.690 8.19)."""
+    first, second, *rest = (int(arc) for arc in oid.dotted_string.split("."))
+    content = bytearray()
+    for arc in (40 * first + second, *rest):
+        octets = [arc & 0x7F]
+        while arc := arc >> 7:
+            octets.append(arc & 0x7F | 0x80)
+        content += bytes(reversed(octets))
+    return der.element(der.OID, bytes(content))

@@ -7,6 +7,7 @@ the approval.
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -19,6 +20,7 @@ from ca.profiles import Profile
 from core import audit, serials
 from core.clock import Clock
 from core.database import Database
+from core.errors import Refused
 
 
 def establish_root(
@@ -82,6 +84,39 @@ def establish_subordinate(
     parent_id = parent.issuer.id
     recorded = _record(db, clock, certificate, name=name, parent_id=parent_id, actor=approval.actor)
     return issuers.load(recorded, key, urls)
+
+
+def accept_subordinate(
+    db: Database,
+    clock: Clock,
+    certificate: x509.Certificate,
+    root: x509.Certificate,
+    *,
+    key: CertificateIssuerPrivateKeyTypes,
+    name: str,
+    actor: str,
+) -> Issuer:
+    """Record the certificate that an external `root` gave for `key` as the issuer `name`.
+
+    Raises Refused when it is for another key, not signed by the root, or may not sign certificates
+    and CRLs (RFC 5280 4.2.1.3, 4.2.1.9).
+    """
+    if certificate.public_key() != key.public_key():
+        raise Refused("The certificate is not for the key that asked for it.", code="other_key")
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (InvalidSignature, ValueError, TypeError) as error:
+        raise Refused("The certificate was not signed by the root given.", code="chain") from error
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise Refused(f"The certificate is not a CA's: {error}.", code="not_a_ca") from error
+    if not (constraints.ca and usage.key_cert_sign and usage.crl_sign):
+        raise Refused(
+            "The certificate is not a CA's: it needs cA, keyCertSign and cRLSign.", code="not_a_ca"
+        )
+    return _record(db, clock, certificate, name=name, parent_id=None, actor=actor)
 
 
 def certify_responder(

@@ -18,10 +18,13 @@ from core.errors import Invalid
 class Urls:
     """Where the world finds status and issuer: plain http, no trailing slash (RFC 5280 4.2.1.13).
 
-    `responder` is the base, for example `http://pki.example.vn`.
+    `responder` is the base, for example `http://pki.example.vn`. `partitions` and `deltas` say
+    how the CRLs of the instance are published; a profile may name only what is there.
     """
 
     responder: str
+    partitions: int = 0
+    deltas: bool = False
 
     def ocsp(self) -> str:
         """The OCSP responder's address."""
@@ -30,6 +33,14 @@ class Urls:
     def crl(self, issuer: str) -> str:
         """The address of the issuer's full CRL."""
         return f"{self.responder}/crl/{issuer}.crl"
+
+    def partition(self, issuer: str, number: int) -> str:
+        """The address of the CRL of one partition, 1 to `partitions`."""
+        return f"{self.responder}/crl/{issuer}/{number}.crl"
+
+    def delta(self, crl: str) -> str:
+        """The address of the delta that belongs to the CRL at `crl`."""
+        return f"{crl.removesuffix('.crl')}-delta.crl"
 
     def certificate(self, issuer: str) -> str:
         """The address of the issuer's certificate in DER."""
@@ -44,6 +55,14 @@ class SigningIssuer:
     certificate: x509.Certificate
     key: CertificateIssuerPrivateKeyTypes
     urls: Urls
+
+
+def partition_of(serial: int, count: int) -> int:
+    """Return the partition, 1 to `count`, whose CRL tells of a serial; random serials fill evenly.
+
+    The same sum as the publisher does; certificates name their partition for as long as they live.
+    """
+    return 1 + serial % count
 
 
 def load(issuer: Issuer, key: CertificateIssuerPrivateKeyTypes, urls: Urls) -> SigningIssuer:

@@ -25,7 +25,7 @@ def spki(key: PublicKeyTypes) -> bytes:
 
 
 def kind_of(key: object) -> str:
-    """Return the word by which profiles name the kind of a key: rsa, P-256, P-384, Ed25519."""
+    """Return the word by which profiles name the kind of a key: rsa, P-256, Ed25519."""
     if isinstance(key, rsa.RSAPublicKey):
         return "rsa"
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -33,4 +33,4 @@ def kind_of(key: object) -> str:
     return "Ed25519" if isinstance(key, ed25519.Ed25519PublicKey) else type(key).__name__
 
 
-_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}

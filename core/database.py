@@ -5,10 +5,11 @@
 commits; a function that takes `db` begins transactions.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -43,7 +44,10 @@ metadata = MetaData(
 Identity = BigInteger().with_variant(Integer(), "sqlite")
 """The type of a growing row number (SQLite counts only in INTEGER columns)."""
 
+Value = TypeVar("Value")
+
 _LOCK_WAIT_MS = 30_000
+_CHUNK = 500
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -81,6 +85,13 @@ class SerialNumber(TypeDecorator[int]):
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Turn the bytes into an int."""
         return None if value is None else serials.from_bytes(value)
+
+
+def chunked(values: Iterable[Value], size: int = _CHUNK) -> Iterator[list[Value]]:
+    """Yield `values` in lists of at most `size`: databases bound how much one query may name."""
+    left = iter(values)
+    while some := list(itertools.islice(left, size)):
+        yield some
 
 
 class Database:

@@ -24,14 +24,13 @@ from sqlalchemy import delete, func, insert, select, text
 from core import jws
 from core.audit import audit_checkpoint, audit_entry, audit_link, audit_unsealed
 from core.chain import START, Entry, Head, extend
-from core.database import Database, Tx
+from core.database import Database, Tx, chunked
 from core.errors import Conflict
 
 CHECKPOINT = "antin-audit-checkpoint+jws"
 """The `typ` of a checkpoint's signature."""
 
 _BATCH = 2_000
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +116,7 @@ def _seal_batch(tx: Tx, batch: int) -> int:
     ]
     if links:
         tx.execute(insert(audit_link), links)
-    for start in range(0, len(entries), _CHUNK):
-        numbers = [each.id for each in entries[start : start + _CHUNK]]
+    for numbers in chunked(each.id for each in entries):
         tx.execute(delete(audit_unsealed).where(audit_unsealed.c.entry_id.in_(numbers)))
     return len(entries)
 

@@ -8,11 +8,9 @@ from sqlalchemy import Row, Select, func, select
 from ca.model import Certificate, Hold, HoldSource, Stage, Standing, Status
 from ca.tables import certificate, hold
 from core import serials
-from core.database import Tx
+from core.database import Tx, chunked
 from core.errors import Conflict, NotFound
 from core.reasons import Reason
-
-_BATCH = 500
 
 
 def by_serial(tx: Tx, serial: int, *, issuer_id: int | None = None) -> Certificate:
@@ -46,10 +44,9 @@ def by_id(tx: Tx, certificate_id: int) -> Certificate:
 
 def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
     """Return the certificates in these rows, in the order of the rows."""
-    wanted = list(certificate_ids)
     found: list[Certificate] = []
-    for start in range(0, len(wanted), _BATCH):
-        query = _certificates().where(certificate.c.id.in_(wanted[start : start + _BATCH]))
+    for some in chunked(certificate_ids):
+        query = _certificates().where(certificate.c.id.in_(some))
         found.extend(_with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all()))
     return found
 
@@ -77,8 +74,7 @@ def of_subscribers(tx: Tx, subscribers: Iterable[str]) -> dict[str, list[Certifi
     """Return the certificates of many subscribers at once, oldest first, by subscriber."""
     wanted = list(subscribers)
     found: dict[str, list[Certificate]] = {name: [] for name in wanted}
-    for start in range(0, len(wanted), _BATCH):
-        names = wanted[start : start + _BATCH]
+    for names in chunked(wanted):
         query = (
             _certificates().where(certificate.c.subscriber.in_(names)).order_by(certificate.c.id)
         )
@@ -107,10 +103,10 @@ def _with_holds(tx: Tx, rows: Iterable[Row[Any]]) -> list[Certificate]:
     rows = list(rows)
     held = [row.id for row in rows if row.status == Status.HOLD]
     holds: dict[int, list[Hold]] = {}
-    for start in range(0, len(held), _BATCH):
+    for some in chunked(held):
         query = (
             select(hold)
-            .where(hold.c.certificate_id.in_(held[start : start + _BATCH]))
+            .where(hold.c.certificate_id.in_(some))
             .where(hold.c.lifted_at.is_(None))
             .order_by(hold.c.source)
         )

@@ -213,7 +213,8 @@ def test_restored_backup(stage: Stage, tmp_path: Path) -> None:
         stage.pass_time()
     shown = stage.path().read_bytes()
     with stage.db.begin() as tx:
-        tx.exec_driver_sql("INSERT INTO issuer SELECT 99, 'again', parent_id, der, not_before,"
+        tx.exec_driver_sql("INSERT INTO issuer (id, name, parent_id, der, not_before, not_after)"
+                           " SELECT 99, 'again', parent_id, der, not_before,"
                            " not_after FROM issuer WHERE name = 'issuing'")  # fmt: skip
     stage.publish(issuer="again", targets=[other])
     younger = (tmp_path / "other/again.crl").read_bytes()

@@ -1,0 +1,76 @@
+"""The little DER that a certificate's outer parts need, written and read; pure.
+
+Times follow RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050, with seconds and
+`Z`, never with a fraction. Lengths are definite and minimal (X.690 10.1).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
+UTF8_STRING, PRINTABLE_STRING, IA5_STRING = 0x0C, 0x13, 0x16
+UTC_TIME, GENERALIZED_TIME, SEQUENCE = 0x17, 0x18, 0x30
+TRUE = bytes([BOOLEAN, 1, 0xFF])
+
+_SHORT = 0x80
+_FIRST_GENERALIZED_YEAR = 2050
+
+
+def element(tag: int, *contents: bytes) -> bytes:
+    """Return one element with the `contents` behind each other."""
+    content = b"".join(contents)
+    length = len(content)
+    if length < _SHORT:
+        return bytes((tag, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, _SHORT | len(octets))) + octets + content
+
+
+def sequence(*contents: bytes) -> bytes:
+    """Return a SEQUENCE of the encoded `contents`."""
+    return element(SEQUENCE, *contents)
+
+
+def integer(value: int) -> bytes:
+    """Return a non-negative INTEGER in as few octets as its sign bit allows."""
+    return element(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def bit_string(octets: bytes) -> bytes:
+    """Return a BIT STRING of whole octets."""
+    return element(BIT_STRING, b"\0", octets)
+
+
+def time(instant: datetime) -> bytes:
+    """Return `instant` as the Time of RFC 5280 4.1.2.5; a fraction of a second is cut off."""
+    utc = instant.astimezone(UTC)
+    if utc.year >= _FIRST_GENERALIZED_YEAR:
+        return element(GENERALIZED_TIME, f"{utc:%Y%m%d%H%M%SZ}".encode())
+    return element(UTC_TIME, f"{utc:%y%m%d%H%M%SZ}".encode())
+
+
+def children(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and whole octets of each element inside the element `data`.
+
+    For octets that we wrote ourselves or that a strict parser has read: nothing is checked.
+    """
+    at, end = _head(data, 0)
+    while at < end:
+        _, stop = _head(data, at)
+        yield data[at], data[at:stop]
+        at = stop
+
+
+def content(data: bytes) -> bytes:
+    """Return the content octets of the element `data`."""
+    at, end = _head(data, 0)
+    return data[at:end]
+
+
+def _head(data: bytes, at: int) -> tuple[int, int]:
+    """Return where the content of the element at `at` begins, and where the element ends."""
+    first = data[at + 1]
+    if first < _SHORT:
+        return at + 2, at + 2 + first
+    start = at + 2 + (first & ~_SHORT)
+    return start, start + int.from_bytes(data[at + 2 : start], "big")
