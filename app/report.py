@@ -32,6 +32,7 @@ def build(outcome: Outcome) -> dict[str, Any]:
         opened = cases.cases_of(tx, names)
         tokens = cases.token_states(tx)
         customers = {}
+        rulebook = outcome.works.office("replay:report").rulebook(outcome.dates.until)
         for each in outcome.recorded.enrolments:
             name = each.subscriber.id
             own = certificates[name]
@@ -39,7 +40,7 @@ def build(outcome: Outcome) -> dict[str, Any]:
             judgement = rules.judge(
                 each.subscriber.kind,
                 papers.get((name, None), ()),
-                outcome.works.rulebooks[0],
+                rulebook,
             )
             customers[name] = {
                 "certificate": _certificate(_original(own, opened.get(name, [])), outcome),

@@ -77,7 +77,7 @@ def _decide(
     wanted = Wanted.ISSUE if case is None else Wanted.ISSUE_ON_HOLD
     with office.db.begin() as tx:
         known = facts.of_wanted(tx, subscriber_id, case=case)
-        ruling = rules.admit(wanted, known, office.rulebook(now), now)
+        ruling = rules.admit(wanted, known, office.rulebook(now, known), now)
         key = decisions.record(tx, ruling, office.actor)
     return key, allowed(ruling)
 

@@ -25,7 +25,7 @@ def of_certificates(
 ) -> list[Facts]:
     """Return the facts of these certificates, in their order, with few queries."""
     names = list(dict.fromkeys(each.subscriber for each in certificates))
-    kinds = subscribers.kinds_of(tx, names)
+    openings = subscribers.openings_of(tx, names)
     papers = documents.documents_of(tx, names)
     by_certificate = {
         case.certificate_id: case
@@ -38,14 +38,15 @@ def of_certificates(
     told = outbox.last_told(tx, names)
     found = []
     for each in certificates:
-        if each.subscriber not in kinds:
+        opening = openings.get(each.subscriber)
+        if opening is None:
             raise NotFound(f"The register has no subscriber {each.subscriber!r}.")
         case = by_certificate.get(each.id)
         member = member_of.get(each.id)
         found.append(
             Facts(
                 subscriber=each.subscriber,
-                kind=kinds[each.subscriber],
+                kind=opening.kind,
                 documents=papers.get((each.subscriber, case.id if case else None), ()),
                 certificate=_certificate(each),
                 campaign=_campaign(known, member),
@@ -53,6 +54,7 @@ def of_certificates(
                 request=request,
                 warned_at=member.warned_at if member else None,
                 reminded_at=told.get(each.subscriber),
+                dossier_since=case.opened_at if case else opening.since,
             )
         )
     return found
@@ -60,15 +62,16 @@ def of_certificates(
 
 def of_wanted(tx: Tx, subscriber: str, *, case: Case | None = None) -> Facts:
     """Return the facts for a certificate that does not exist yet, in a remedy case or outside."""
-    kind = subscribers.kinds_of(tx, [subscriber]).get(subscriber)
-    if kind is None:
+    opening = subscribers.openings_of(tx, [subscriber]).get(subscriber)
+    if opening is None:
         raise NotFound(f"The register has no subscriber {subscriber!r}.")
     papers = documents.documents_of(tx, [subscriber])
     return Facts(
         subscriber=subscriber,
-        kind=kind,
+        kind=opening.kind,
         documents=papers.get((subscriber, case.id if case else None), ()),
         case=_case(case) if case else None,
+        dossier_since=case.opened_at if case else opening.since,
     )
 
 

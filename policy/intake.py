@@ -49,12 +49,27 @@ def judge(office: Office, document_id: int, verdict: Verdict, reason: str = "") 
         return owner
 
 
+def reopen(office: Office, subscriber_id: str, because: str) -> None:
+    """Judge the subscriber's original dossier by today's rules from now on; raises NotFound.
+
+    Without it, a dossier stays under the rules of the day on which it was opened.
+    """
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        subscribers.reopen(tx, subscriber_id, now)
+        subject = f"subscriber:{subscriber_id}"
+        audit.append(
+            tx, at=now, actor=office.actor, act="dossier.reopen", subject=subject, because=because
+        )
+        _act(office, tx, subscriber_id)
+
+
 def _act(office: Office, tx: Tx, subscriber_id: str) -> None:
     issued = [each.id for each in engine.of_subscriber(tx, subscriber_id) if each.der]
     locked = facts.lock(tx, issued)
     now = office.clock.now()  # under the lock: an act that was waited for came before this one
-    rulebook = office.rulebook(now)
     for _, known in locked:
+        rulebook = office.rulebook(now, known)
         decision = rules.decide(known, rulebook, now)
         if _at_once(decision, rulebook):
             decisions.carry_out(tx, decision, office.actor)

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from policy import ids
 from policy.model import Document, DossierState, Judgement, Lack, SubscriberKind, Verdict
 from policy.rulebook import Rulebook
 from policy.rulebook_parts import Requirement
@@ -91,7 +92,8 @@ def _examine(
     came = [each for each in documents if each.kind in requirement.kinds]
     usable = [each for each in came if each.form in rulebook.accepted[each.kind]]
     accepted = [each for each in usable if each.verdict is Verdict.ACCEPTED]
-    valid = [each for each in accepted if not _lapsed(each, rulebook, today)]
+    serving = [each for each in accepted if not ids.refusal(each, rulebook)]
+    valid = [each for each in serving if not _lapsed(each, rulebook, today)]
     if valid:
         first = min(each.received_at for each in valid)
         return _Finding(DossierState.VERIFIED, received_at=first)
@@ -110,8 +112,11 @@ def _lack(
         return DossierState.SUBMITTED, f"The {name} received on {on} has not been examined yet."
     lapsed = _latest(usable, Verdict.ACCEPTED)
     if lapsed is not None:
-        name = _name(lapsed.kind, rulebook)
-        return DossierState.DOCUMENT_EXPIRED, f"The {name} expired on {lapsed.expires_on}."
+        refusal = ids.refusal(lapsed, rulebook)
+        if refusal:
+            return DossierState.REJECTED, refusal
+        name, last = _name(lapsed.kind, rulebook), ids.last_day(lapsed, rulebook)
+        return DossierState.DOCUMENT_EXPIRED, f"The {name} expired on {last}."
     rejected = _latest(usable, Verdict.REJECTED)
     if rejected is not None:
         name = _name(rejected.kind, rulebook)
@@ -138,17 +143,15 @@ def _received(document: Document) -> datetime:
     return document.received_at
 
 
-def _expired(document: Document, today: date | None) -> bool:
-    return (
-        today is not None
-        and document.verdict is Verdict.ACCEPTED
-        and document.expires_on is not None
-        and document.expires_on < today
-    )
+def _expired(document: Document, rulebook: Rulebook, today: date | None) -> bool:
+    if today is None or document.expires_on is None or document.verdict is not Verdict.ACCEPTED:
+        return False
+    last = ids.last_day(document, rulebook)
+    return last is not None and last < today
 
 
 def _lapsed(document: Document, rulebook: Rulebook, today: date | None) -> bool:
-    return rulebook.dossier.expired_document == "lack" and _expired(document, today)
+    return rulebook.dossier.expired_document == "lack" and _expired(document, rulebook, today)
 
 
 def _warnings(
@@ -160,9 +163,9 @@ def _warnings(
         if each.kind not in rulebook.documents
     }
     expired = {
-        f"The {_name(each.kind, rulebook)} expired on {each.expires_on}."
+        f"The {_name(each.kind, rulebook)} expired on {ids.last_day(each, rulebook)}."
         for each in documents
-        if _expired(each, today)
+        if _expired(each, rulebook, today)
     }
     return tuple(sorted(unknown | expired))
 

@@ -122,7 +122,8 @@ class Document:
     """One document of a dossier: `kind` and `form` are words of the rulebook.
 
     `received_at` is the instant at which the office had it; `reason` is the officer's sentence for
-    a rejection; `expires_on` the last civil day of an ID card or passport, None if it has none.
+    a rejection; `expires_on` the last civil day of an ID card or passport, None if it has none;
+    `id_kind` says which ID it is, in the rulebook's word, empty if that was not noted.
     """
 
     kind: str
@@ -131,12 +132,14 @@ class Document:
     received_at: datetime
     reason: str = ""
     expires_on: date | None = None
+    id_kind: str = ""
 
     @property
-    def order(self) -> tuple[str, datetime, str, str, str, str]:
+    def order(self) -> tuple[str, datetime, str, str, str, str, str]:
         """A key in which any documents have one order only."""
         expires = "" if self.expires_on is None else self.expires_on.isoformat()
-        return self.kind, self.received_at, self.form, self.verdict, self.reason, expires
+        says = (self.verdict, self.reason, expires, self.id_kind)
+        return self.kind, self.received_at, self.form, *says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +222,7 @@ class Facts:
     `case` is given only for the certificate that the case issues or will issue. `conditions` are
     words of the rulebook that make conditional documents necessary. `warned_at` is when this
     subscriber was first told of the campaign, `reminded_at` when they were last told.
+    `dossier_since` is when the dossier was opened or reopened: the rules of that day judge it.
     """
 
     subscriber: str
@@ -231,6 +235,7 @@ class Facts:
     request: Request | None = None
     warned_at: datetime | None = None
     reminded_at: datetime | None = None
+    dossier_since: datetime | None = None
 
     def __post_init__(self) -> None:
         """Sort documents and conditions, so that their order says nothing."""

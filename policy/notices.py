@@ -49,7 +49,8 @@ def render(tx: Tx, office: Office, notice: Notice) -> str:
     """Return the notice's text, addressed to its subscriber."""
     subscriber = subscribers.subscriber_of(tx, office.vault, notice.subscriber_id)
     values = json.loads(notice.values)
-    rulebook = office.rulebook(notice.queued_at)
+    known = decisions.named(tx, values["decision"]).facts
+    rulebook = office.rulebook(notice.queued_at, known)
     text = resources.files("policy").joinpath("texts", f"{notice.template}.vi.txt")
     return Template(text.read_text("utf-8")).substitute(
         addressee=_addressee(subscriber),
@@ -57,7 +58,7 @@ def render(tx: Tx, office: Office, notice: Notice) -> str:
         serial=values["serial"],
         at=_local(datetime.fromisoformat(values["at"]), rulebook),
         clause=values["clause"],
-        missing=_missing(decisions.named(tx, values["decision"]).facts, rulebook),
+        missing=_missing(known, rulebook),
     )
 
 

@@ -1,12 +1,13 @@
 """What every use case of the registration authority works with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from core.clock import Clock
 from core.database import Database
 from policy import rulebook
+from policy.model import Facts
 from policy.rulebook import Rulebook
 from policy.vault import Vault
 
@@ -20,8 +21,19 @@ class Office:
     vault: Vault
     rulebooks: Sequence[Rulebook]
     actor: str
+    _chosen: dict[tuple[date, date | None], Rulebook] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    def rulebook(self, now: datetime) -> Rulebook:
-        """Return the rulebook in force on the civil day of `now`; raises NotFound."""
-        local = self.rulebooks[0].calendar.day(now)
-        return rulebook.choose(self.rulebooks, local)
+    def rulebook(self, now: datetime, known: Facts | None = None) -> Rulebook:
+        """Return the rulebook for acts on the civil day of `now`; raises NotFound.
+
+        With facts that are `known`, the dossier among them is judged by the rules of its own day.
+        """
+        calendar = self.rulebooks[0].calendar
+        since = known.dossier_since if known else None
+        days = (calendar.day(now), None if since is None else calendar.day(since))
+        found = self._chosen.get(days)
+        if found is None:
+            found = self._chosen[days] = rulebook.applied(self.rulebooks, *days)
+        return found

@@ -20,7 +20,7 @@ def ask(office: Office, serial: int, wanted: Wanted, request: Request) -> Certif
         found = engine.lock(tx, engine.by_serial(tx, serial).id)
         now = office.clock.now()  # under the lock: an act that was waited for came before this one
         known = facts.of_certificate(tx, found, request=request)
-        ruling = rules.admit(wanted, known, office.rulebook(now), now)
+        ruling = rules.admit(wanted, known, office.rulebook(now, known), now)
         if isinstance(ruling, Decision):
             after = decisions.carry_out(tx, ruling, office.actor)
             remedy.follow(tx, ruling)

@@ -227,7 +227,7 @@ def _settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
         known = facts.of_wanted(tx, case.subscriber_id, case=case)
     else:
         ((_, known),) = facts.lock(tx, [case.certificate_id])
-    decision = rules.decide(known, office.rulebook(now), now)
+    decision = rules.decide(known, office.rulebook(now, known), now)
     if decision.action is Action.CLOSE_UNPAID:
         decisions.carry_out(tx, decision, office.actor)
         state = advance(case.state, CaseEvent.PAYMENT_MISSED)

@@ -5,13 +5,13 @@ sentence that names the key and the value, so that a rulebook that loads can be 
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from ca.model import Act, HoldSource
 from core.errors import Invalid, NotFound
@@ -25,6 +25,7 @@ from policy.rulebook_parts import (
     Dossiers,
     Form,
     Ground,
+    Ids,
     Limits,
     Named,
     Names,
@@ -37,6 +38,10 @@ from policy.rulebook_parts import (
 )
 
 _PAPER_PROFILE = "paper"
+_NO_PROFILE = "regime"
+_JOINED = "+"
+# What of a rulebook judges dossiers; the rest governs acts.
+_OF_DOSSIERS = ("forms", "documents", "accepted", "requirements", "dossier", "ids")
 _CAMPAIGN_GROUNDS = (
     ("campaign.hold_ground", Act.SUSPEND, HoldSource.DOSSIER),
     ("campaign.contested_ground", Act.SUSPEND, HoldSource.DOSSIER),
@@ -66,12 +71,14 @@ class Rulebook(Part):
     accepted: dict[Word, frozenset[Word]]
     requirements: dict[SubscriberKind, tuple[Requirement, ...]]
     dossier: Dossiers
+    ids: Ids = Ids()
     grounds: dict[Word, Ground]
     admit: Admit
     campaign: Campaigns
     remedy: Remedy
     names: Names
     limits: Limits
+    _judged_by: str = PrivateAttr(default="")
 
     @field_validator("zone")
     @classmethod
@@ -84,8 +91,9 @@ class Rulebook(Part):
 
     @cached_property
     def reference(self) -> str:
-        """Its name in decisions, for example lcs-2024/1."""
-        return f"{self.id}/{self.version}"
+        """Its name in decisions: lcs-2024/1; with an older dossier's, nd23-2025/1+lcs-2024/1."""
+        own = f"{self.id}/{self.version}"
+        return f"{own}{_JOINED}{self._judged_by}" if self._judged_by else own
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -138,12 +146,53 @@ def load(text: str) -> Rulebook:
 def choose(rulebooks: Iterable[Rulebook], day: date) -> Rulebook:
     """Return the rulebook for acts of the civil `day`; raises NotFound when none is in force.
 
-    Of several, it is the one that came into force last, then the one with the highest version.
+    Of several, a profile that this CA put on top of a regime goes before the regime alone; then it
+    is the one that came into force last, then the one with the highest version.
     """
     fitting = [each for each in rulebooks if each.in_force(day)]
     if not fitting:
         raise NotFound(f"No rulebook is in force on {day.isoformat()}.")
-    return max(fitting, key=lambda each: (each.effective_from, each.version))
+    return max(
+        fitting, key=lambda each: (each.profile != _NO_PROFILE, each.effective_from, each.version)
+    )
+
+
+def applied(rulebooks: Sequence[Rulebook], act_day: date, dossier_day: date | None) -> Rulebook:
+    """Return the rulebook for an act of `act_day` on a dossier that was opened on `dossier_day`.
+
+    The act falls under the rules of its own day, the dossier is judged by those of the day on which
+    it was opened (or reopened). A dossier older than every rulebook is judged by the act's.
+    """
+    act = choose(rulebooks, act_day)
+    if dossier_day is None:
+        return act
+    try:
+        own = choose(rulebooks, min(dossier_day, act_day))
+    except NotFound:
+        return act
+    return act if own is act else composed(act, own)
+
+
+def composed(act: Rulebook, dossier: Rulebook) -> Rulebook:
+    """Return the rulebook that treats acts as `act` does and judges dossiers as `dossier` does."""
+    values = {
+        field.alias or name: getattr(dossier if name in _OF_DOSSIERS else act, name)
+        for name, field in Rulebook.model_fields.items()
+    }
+    both = Rulebook.model_construct(**values)
+    both._judged_by = dossier.reference  # noqa: SLF001 - its own class's
+    return both
+
+
+def named(rulebooks: Iterable[Rulebook], reference: str) -> Rulebook | None:
+    """Return the rulebook that a decision names, composed where it names two; None if missing."""
+    known = {each.reference: each for each in rulebooks}
+    act, _, dossier = reference.partition(_JOINED)
+    if not dossier:
+        return known.get(act)
+    if act not in known or dossier not in known:
+        return None
+    return composed(known[act], known[dossier])
 
 
 def _sentence(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
@@ -160,6 +209,8 @@ def _contradictions(rulebook: Rulebook) -> Iterator[str]:
     yield from _wrong_dates(rulebook)
     yield from _wrong_forms(rulebook)
     yield from _wrong_requirements(rulebook)
+    yield from _wrong_ids(rulebook)
+    yield from _wrong_review(rulebook)
     yield from _wrong_grounds(rulebook)
     yield from _wrong_uses(rulebook)
     yield from _wrong_admissions(rulebook)
@@ -201,6 +252,32 @@ def _wrong_requirements(rulebook: Rulebook) -> Iterator[str]:
                     f"The key requirements.{kind} asks for {document}, but accepted.{document} "
                     "names no form in which it may come."
                 )
+
+
+def _wrong_ids(rulebook: Rulebook) -> Iterator[str]:
+    ids = rulebook.ids
+    for document in sorted(ids.documents - rulebook.documents.keys()):
+        yield f"The key ids.documents names the unknown document {document}."
+    if ids.documents and not ids.kinds:
+        yield "The key ids.documents names documents, but ids.kinds names no kind of ID."
+    for extension in ids.extensions:
+        for kind in extension.ids:
+            if kind not in ids.kinds:
+                yield f"The table ids.extensions names the unknown kind of ID {kind}."
+        if not extension.expiring_from <= extension.expiring_until <= extension.valid_until:
+            yield (
+                f"The extension of IDs that expire from {extension.expiring_from} has its days out "
+                "of order."
+            )
+
+
+def _wrong_review(rulebook: Rulebook) -> Iterator[str]:
+    unread = sorted(name for name, each in rulebook.grounds.items() if "-" in each.clause)
+    if unread and rulebook.reviewed_by_counsel:
+        yield (
+            f"The grounds {', '.join(unread)} name a range of articles, which nobody has read, so "
+            "counsel cannot have reviewed the rulebook."
+        )
 
 
 def _wrong_grounds(rulebook: Rulebook) -> Iterator[str]:

@@ -15,7 +15,8 @@ from policy.calendar import Calendar, DayKind
 from policy.model import CaseState, Party
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-Clause = Annotated[str, Field(pattern=r"^\d+/\d{4}:\d+(\(\d+\)(\([a-zđ]\))?)?$")]
+# A range of articles (23/2025:39-44) stands for a clause that nobody has read yet.
+Clause = Annotated[str, Field(pattern=r"^\d+/\d{4}:\d+(-\d+|\(\d+\)(\([a-zđ]\))?)?$")]
 Sentence = Annotated[str, Field(min_length=1, max_length=400)]
 Days = Annotated[int, Field(ge=1, le=3660)]
 
@@ -62,6 +63,39 @@ class Dossiers(Part):
 
     clause: Clause
     expired_document: Literal["warn", "lack"]
+
+
+class IdKind(Part):
+    """A kind of ID: none of its kind is valid after `void_after`, a civil day.
+
+    With `must_be_valid`, one that had expired on the day on which the office had it does not count;
+    without, that is left to the officer and to `dossier.expired_document`.
+    """
+
+    vi: Sentence
+    en: Sentence
+    void_after: date | None = None
+    must_be_valid: bool = False
+
+
+class IdExtension(Part):
+    """IDs of these kinds that expire within these days (inclusive) stay valid to `valid_until`."""
+
+    ids: tuple[Word, ...] = Field(min_length=1)
+    expiring_from: date
+    expiring_until: date
+    valid_until: date
+
+
+class Ids(Part):
+    """Which IDs serve: `documents` are the documents of a dossier that are IDs.
+
+    Without any, every ID is left to the officer's verdict.
+    """
+
+    documents: frozenset[Word] = frozenset()
+    kinds: dict[Word, IdKind] = Field(default_factory=dict)
+    extensions: tuple[IdExtension, ...] = ()
 
 
 class Ground(Part):

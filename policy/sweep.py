@@ -106,7 +106,7 @@ def announce(office: Office, campaign_id: str) -> int:
             campaigns.add_members(tx, [replace(member, warned_at=now)])
             # Being warned of an earlier campaign is no warning of this one.
             before = replace(known, campaign=facts.of_campaign(found, stage, now), warned_at=None)
-            decision = rules.decide(before, rulebook, now)
+            decision = rules.decide(before, office.rulebook(now, before), now)
             if decision.action is Action.REMIND:
                 decisions.carry_out(tx, decision, office.actor)
                 told += 1
@@ -141,7 +141,7 @@ def enforce(
             ((_, known),) = facts.lock(tx, [certificate_id])
             # Under the lock: what came in since the run began counts, and nothing is back-dated.
             now = office.clock.now()
-            decision = rules.decide(known, office.rulebook(now), now)
+            decision = rules.decide(known, office.rulebook(now, known), now)
             if decision.action is _ACTION[act]:
                 after = decisions.carry_out(tx, decision, office.actor)
                 acted.extend([after] if after else [])
@@ -169,13 +169,13 @@ def _candidates(
             campaigns.update_campaign(tx, campaign_id, stage=stage)
             _audit(office, tx, found, "enforce", now)
         found = _join_latecomers(office, tx, found, now)
-    rulebook = office.rulebook(now)
     with office.db.read() as tx:
         scope = [each.certificate_id for each in campaigns.members(tx, campaign_id)]
         wanted = []
         for start in range(0, len(scope), _BATCH):
             batch = engine.by_ids(tx, scope[start : start + _BATCH])
             for certificate, known in zip(batch, facts.of_certificates(tx, batch), strict=True):
+                rulebook = office.rulebook(now, known)
                 if rules.decide(known, rulebook, now).action is _ACTION[act]:
                     wanted.append(certificate.id)
     return found, wanted
@@ -209,8 +209,10 @@ def _join_latecomers(office: Office, tx: Tx, found: Campaign, now: datetime) -> 
             for certificate, _ in late
         ],
     )
-    rulebook = office.rulebook(now)
-    lacking = sum(not rules.judge(k.kind, k.documents, rulebook).complete for _, k in late)
+    lacking = sum(
+        not rules.judge(known.kind, known.documents, office.rulebook(now, known)).complete
+        for _, known in late
+    )
     if lacking:
         campaigns.update_campaign(
             tx,
@@ -222,16 +224,16 @@ def _join_latecomers(office: Office, tx: Tx, found: Campaign, now: datetime) -> 
 
 
 def _simulate(office: Office, tx: Tx, found: Campaign, now: datetime) -> Simulation:
-    rulebook = office.rulebook(now)
     holds, revocations, active = [], [], 0
     foreseen = facts.of_campaign(found, CampaignStage.ENFORCING, now)
     for _, known in _everyone(tx, now):
         active += 1
         told = rules_of_campaigns.foretell(known, foreseen, now)
-        hold = rules.decide(told, rulebook, found.hold_at)
+        hold = rules.decide(told, office.rulebook(now, told), found.hold_at)
         if hold.action is Action.HOLD:
             holds.append(hold)
             held = facts.as_held(told, found.hold_at)
+            rulebook = office.rulebook(now, held)
             revocation = rules.decide(held, rulebook, found.revoke_at)
             revocations.extend([revocation] if revocation.action is Action.REVOKE else [])
     return Simulation(holds=tuple(holds), revocations=tuple(revocations), active=active)

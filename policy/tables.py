@@ -34,6 +34,7 @@ subscriber = Table(
     Column("phone_mark", LargeBinary(32)),
     Column("representative_mark", LargeBinary(32)),
     Column("registered_at", UtcDateTime, nullable=False),
+    Column("reopened_at", UtcDateTime),
     CheckConstraint("kind IN ('organisation', 'individual', 'staff')", name="kind"),
     Index("ix_subscriber_tax_code", "tax_code"),
     Index("ix_subscriber_representative_mark", "representative_mark"),
@@ -105,6 +106,7 @@ document = Table(
     Column("judged_at", UtcDateTime),
     Column("reason", String(400), nullable=False),
     Column("expires_on", Date),
+    Column("id_kind", String(60), nullable=False, server_default=""),
     CheckConstraint(
         "verdict IN ('pending', 'accepted', 'rejected', 'contested', 'forged')", name="verdict"
     ),

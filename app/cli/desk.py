@@ -4,7 +4,7 @@ import getpass
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,6 +82,14 @@ def instant(text: str) -> datetime:
             "2024-04-20T09:30:00+07:00."
         )
     return found
+
+
+def day(text: str) -> date:
+    """Read a civil day; raises Invalid."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text[:40]!r} is no day; write it as 2025-11-01.") from None
 
 
 def user() -> str:

@@ -1,12 +1,11 @@
 """antin dossier, document, case, token: the registration desk."""
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from app.cli.desk import AsJson, console, place, show
+from app.cli.desk import AsJson, console, day, place, show
 from core.errors import Invalid
 from policy import facts, intake, remedy, rules
 from policy.cases import CaseEvent
@@ -28,10 +27,10 @@ def show_dossier(
 ) -> None:
     """Show a subscriber's papers and what is still missing. Example: antin dossier show KH00001."""
     desk = place(context)
-    rulebook = desk.office.rulebook(desk.works.clock.now())
     with desk.works.db.read() as tx:
         known = facts.of_wanted(tx, subscriber)
         papers = documents.numbered_documents(tx, subscriber)
+    rulebook = desk.office.rulebook(desk.works.clock.now(), known)
     judgement = rules.judge(known.kind, known.documents, rulebook)
     rows = [
         {
@@ -47,12 +46,31 @@ def show_dossier(
     ]
     lacks = [lack.why for lack in judgement.lacks]
     if as_json:
-        whole = {"subscriber": subscriber, "state": judgement.state, "lacks": lacks}
+        whole = {
+            "subscriber": subscriber,
+            "state": judgement.state,
+            "rulebook": rulebook.reference,
+            "lacks": lacks,
+        }
         show([{**whole, "documents": rows}], as_json=True)
         return
-    show(rows, as_json=False, title=f"{subscriber}: {judgement.state}")
+    show(rows, as_json=False, title=f"{subscriber}: {judgement.state} ({rulebook.reference})")
     for sentence in lacks:
         console.print(sentence, markup=False)
+
+
+@dossier.command()
+def reopen(
+    context: typer.Context,
+    subscriber: Subscriber,
+    because: Annotated[str, typer.Option(help="Why, in a sentence for the audit trail.")],
+) -> None:
+    """Judge a dossier by today's rules from now on, not by those of the day it was opened.
+
+    Example: antin dossier reopen KH00001 --because "Khách hàng nộp lại toàn bộ hồ sơ."
+    """
+    intake.reopen(place(context).office, subscriber, because)
+    console.print(f"The dossier of {subscriber} is judged by today's rules.")
 
 
 @document.command()
@@ -61,7 +79,9 @@ def receive(
     subscriber: Subscriber,
     kind: Annotated[str, typer.Option(help="Which document, in the rulebook's word.")],
     form: Annotated[str, typer.Option(help="In which form it came, in the rulebook's word.")],
+    *,
     expires: Annotated[str, typer.Option(help="The last day of an ID's validity.")] = "",
+    id_kind: Annotated[str, typer.Option(help="Which ID it is, in the rulebook's word.")] = "",
 ) -> None:
     """Record a paper that arrived; an officer accepts or rejects it afterwards.
 
@@ -72,12 +92,15 @@ def receive(
     rulebook = desk.office.rulebook(now)
     _known(kind, rulebook.documents.keys(), "document")
     _known(form, rulebook.forms.keys(), "form")
+    if id_kind and rulebook.ids.kinds:
+        _known(id_kind, rulebook.ids.kinds.keys(), "kind of ID")
     paper = Document(
         kind=kind,
         form=form,
         verdict=Verdict.PENDING,
         received_at=now,
-        expires_on=date.fromisoformat(expires) if expires else None,
+        expires_on=day(expires) if expires else None,
+        id_kind=id_kind,
     )
     (number,) = intake.receive(desk.office, subscriber, [paper])
     console.print(f"The paper has the number {number}.")

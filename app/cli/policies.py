@@ -1,12 +1,14 @@
 """antin campaign, rules: campaigns from draft to close, and the rulebooks."""
 
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
-from app.cli.desk import AsJson, console, instant, place, show
+from app.cli.desk import AsJson, console, day, instant, place, show
 from ca.model import Act
 from core import serials
 from policy import replay, rulebook, sweep
@@ -147,6 +149,31 @@ def check(
     book = rulebook.load(file.read_text("utf-8"))
     counsel = "reviewed" if book.reviewed_by_counsel else "NOT reviewed"
     console.print(f"{book.reference} is sound; counsel has {counsel} it.")
+
+
+@rules.command(name="try")
+def try_rules(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A rulebook.")],
+    since: Annotated[str, typer.Option(help="The first day of the decisions to try it on.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a rulebook would have done with the decisions made since a day.
+
+    Example: antin rules try new.toml --since 2025-11-01
+    """
+    book = rulebook.load(file.read_text("utf-8"))
+    start = book.calendar.midnight(day(since))
+    with place(context).works.db.read() as tx:
+        count, changes = replay.trial(tx, book, start)
+    if as_json:
+        show([asdict(each) for each in changes], as_json=True)
+        return
+    for (was, would_be), times in sorted(Counter((c.was, c.would_be) for c in changes).items()):
+        console.print(f"{times} times {was} would be {would_be}.", markup=False)
+    show([asdict(each) for each in changes], as_json=False)
+    console.print(f"{book.reference} would change {len(changes)} of {count} decisions.")
 
 
 @rules.command(name="replay")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select
@@ -17,11 +18,15 @@ def add_decision(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(insert(decision).values(**values))
 
 
-def decisions(tx: Tx, subscriber_id: str | None = None) -> list[RowMapping]:
-    """Return decisions in the order of their instants, all or one subscriber's."""
+def decisions(
+    tx: Tx, subscriber_id: str | None = None, *, since: datetime | None = None
+) -> list[RowMapping]:
+    """Return decisions in the order of their instants, all or one subscriber's, since then."""
     query = select(decision).order_by(decision.c.at, decision.c.id)
     if subscriber_id is not None:
         query = query.where(decision.c.subscriber_id == subscriber_id)
+    if since is not None:
+        query = query.where(decision.c.at >= since)
     return [row._mapping for row in tx.execute(query)]
 
 

@@ -28,6 +28,7 @@ def add_document(
             judged_at=judged_at,
             reason=new.reason,
             expires_on=new.expires_on,
+            id_kind=new.id_kind,
         )
     ).inserted_primary_key
     return int(key[0]) if key else 0
@@ -79,4 +80,5 @@ def _document(row: Row[*tuple[Any, ...]]) -> Document:
         received_at=row.received_at,
         reason=row.reason,
         expires_on=row.expires_on,
+        id_kind=row.id_kind,
     )

@@ -1,9 +1,10 @@
 """The register in the database: a transaction in, values out; never commits."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Tx
@@ -13,6 +14,14 @@ from policy.records.batches import batches
 from policy.register import Personal, Subscriber
 from policy.tables import subscriber
 from policy.vault import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A subscriber's kind, and since when their original dossier is open under its rules."""
+
+    kind: SubscriberKind
+    since: datetime
 
 
 def add_subscriber(tx: Tx, vault: Vault, new: Subscriber) -> None:
@@ -62,6 +71,26 @@ def kinds_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, SubscriberKind]:
         query = select(subscriber.c.id, subscriber.c.kind).where(subscriber.c.id.in_(names))
         found.update({row.id: SubscriberKind(row.kind) for row in tx.execute(query)})
     return found
+
+
+def openings_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, Opening]:
+    """Return the kind of each named subscriber, and when their dossier was (re)opened."""
+    found: dict[str, Opening] = {}
+    since = func.coalesce(subscriber.c.reopened_at, subscriber.c.registered_at)
+    columns = (subscriber.c.id, subscriber.c.kind, since.label("since"))
+    for names in batches(subscribers):
+        for row in tx.execute(select(*columns).where(subscriber.c.id.in_(names))):
+            found[row.id] = Opening(kind=SubscriberKind(row.kind), since=row.since)
+    return found
+
+
+def reopen(tx: Tx, subscriber_id: str, at: datetime) -> None:
+    """Record that a subscriber's original dossier is judged anew since `at`; raises NotFound."""
+    changed = tx.execute(
+        update(subscriber).where(subscriber.c.id == subscriber_id).values(reopened_at=at)
+    )
+    if changed.rowcount == 0:
+        raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
 
 
 def subscriber_ids(tx: Tx) -> list[str]:

@@ -203,6 +203,7 @@ def test_old_dossier_is_not_judged_again_under_a_newer_regime(bureau: Bureau) ->
     enrol.enrol(desk, "KH00001", key_request(), years=1)
     made = bureau.decisions("KH00001")[-1]
     assert made.rulebook == "nd23-2025/1+lcs-2024/1"
+    bureau.tick()
     intake.reopen(office, "KH00001", "Khách hàng yêu cầu cấp lại.")
     with pytest.raises(Refused, match="stamped by the organisation"):
         enrol.enrol(desk, "KH00001", key_request(), years=1)
