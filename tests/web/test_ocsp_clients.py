@@ -1,22 +1,29 @@
 """Programs that we did not write ask the running responder, over HTTP, and verify what they get."""
 
+import asyncio
 import base64
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from asn1crypto import ocsp
+from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from pkilint import loader, pkix, report
 from pkilint.pkix import extension, name
 from pkilint.pkix import ocsp as lint
 from pkilint.validation import ValidationFindingSeverity
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import RevokedError
 
 from app import schema
 from ca import records
+from ca.issuers import Urls
 from ca.model import HoldSource
 from core.clock import SystemClock
 from core.database import Database
@@ -52,6 +59,9 @@ def world(
     schema.upgrade(db)
     scene = relying.scene(db, SystemClock(), issuing_key=_key(request.param))
     with served.serve(scene, url, folder) as server:
+        # Clients that read the address in the certificate find this server.
+        urls = Urls(responder=f"http://127.0.0.1:{server.port}")
+        scene.issuer = replace(scene.issuer, urls=urls)
         yield _populate(World(server, scene, folder))
     db.dispose()
 
@@ -71,12 +81,15 @@ def _populate(world: World) -> World:
     scene.revoke(made["revoked"], Reason.KEY_COMPROMISE)
     for each, certificate in made.items():
         (world.folder / f"{each}.pem").write_bytes(relying.pem(certificate.der or b""))
+        (world.folder / f"{each}.der").write_bytes(certificate.der or b"")
         world.serials[each] = certificate.serial
     world.serials["unknown"] = 0x4F0A12C3
     with scene.db.read() as tx:
         root = records.issuer_named(tx, "root").der
     (world.folder / "root.pem").write_bytes(relying.pem(root))
     (world.folder / "issuing.pem").write_bytes(relying.pem(scene.issuer_der))
+    (world.folder / "root.der").write_bytes(root)
+    (world.folder / "issuing.der").write_bytes(scene.issuer_der)
     (world.folder / "chain.pem").write_bytes(relying.pem(scene.issuer_der) + relying.pem(root))
     return world
 
@@ -150,6 +163,70 @@ def test_gnutls(world: World, status: str) -> None:
     wanted = {"good": "good", "held": "revoked", "restored": "good", "revoked": "revoked"}
     assert f"Certificate Status: {wanted[status]}" in said, said
     assert "Verifying OCSP Response: Success" in said, said
+
+
+def test_nss(world: World, tmp_path: Path) -> None:
+    """NSS, by the address in the certificate, takes good for good and held for revoked."""
+    store = f"sql:{tmp_path}"
+    _run("certutil", "-N", "-d", store, "--empty-password")
+    for nickname, trust in (("root", "CT,C,C"), ("issuing", ",,")):
+        _run(
+            "certutil",
+            "-A",
+            "-d",
+            store,
+            "-n",
+            nickname,
+            "-t",
+            trust,
+            "-i",
+            world.file(f"{nickname}.der"),
+        )
+    verdicts = {
+        status: _run(
+            "/usr/bin/vfychain", "-d", store, "-pp", "-u", "0", "-g", "leaf", "-m", "ocsp",
+            "-s", "requireInfo,failIfNoInfo", world.file(f"{status}.der"),
+            world.file("issuing.der"),
+        )
+        for status in STATUSES[:-1]
+    }  # fmt: skip
+    assert "Chain is good" in verdicts["good"]
+    assert "Chain is good" in verdicts["restored"]
+    assert "has been revoked" in verdicts["held"]
+    assert "has been revoked" in verdicts["revoked"]
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
+def test_java(world: World) -> None:
+    """Java's PKIX checker reads every status and reason."""
+    said = _run(
+        "java", str(Path(relying.__file__).with_name("Check.java")), world.server.url,
+        world.file("issuing.der"), *(world.file(f"{each}.der") for each in STATUSES[:-1]),
+    )  # fmt: skip
+    words = [line.rpartition(": ")[2] for line in said.splitlines()]
+    assert words == ["good", "CERTIFICATE_HOLD", "good", "KEY_COMPROMISE"], said
+
+
+@pytest.mark.parametrize("status", STATUSES[:-1])
+def test_pyhanko(world: World, status: str) -> None:
+    """The validator of pyHanko verifies the response offline and reads the status."""
+    asked = relying.ask(world.scene.issuer_der, world.serials[status], algorithm="sha256")
+    _, _, body = world.server.fetch("POST", "/ocsp", asked)
+    certificate = Path(world.file(f"{status}.der")).read_bytes()
+    validation = ValidationContext(
+        trust_roots=[asn1_x509.Certificate.load(world.scene.issuer_der)],
+        ocsps=[ocsp.OCSPResponse.load(body)],
+        revocation_mode="require",
+        allow_fetching=False,
+    )
+    validator = CertificateValidator(
+        asn1_x509.Certificate.load(certificate), validation_context=validation
+    )
+    if status in {"good", "restored"}:
+        asyncio.run(validator.async_validate_usage({"digital_signature"}))
+    else:
+        with pytest.raises(RevokedError):
+            asyncio.run(validator.async_validate_usage({"digital_signature"}))
 
 
 @pytest.mark.parametrize("status", STATUSES)
