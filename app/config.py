@@ -34,6 +34,7 @@ class Keys(_Table):
     issuing: tuple[str, ...]
     ocsp: tuple[str, ...]
     vault: tuple[str, ...]
+    audit: tuple[str, ...] = ()
 
     def by_role(self) -> dict[str, tuple[str, ...]]:
         """Return the URIs of every role that has a key here."""

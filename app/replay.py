@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from app import create, recording
+from app import create, recording, responders
 from app.recording import LOCAL, Enrolment, Event, Recording
 from app.wiring import Works
 from ca import records as engine
@@ -140,7 +140,7 @@ class _Replay:
             self._publish(instant)
         self._clocks_run_out(before=dates.until + timedelta(microseconds=1))
         self._clock.move_to(dates.until)
-        create.certify_responder(self._works)
+        responders.certify(self._works)
         for issuer in ("root", self._works.instance.config.issuer):
             self._works.publish_crl(issuer)
 

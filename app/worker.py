@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from app import create
+from app import responders
 from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
@@ -59,7 +59,7 @@ def renew_responder(works: Works) -> bool:
         issued = [each for each in records.of_subscriber(tx, OCSP_SUBSCRIBER) if each.der]
     if any(each.not_after - now > life / 2 for each in issued):
         return False
-    create.certify_responder(works)
+    responders.certify(works)
     return True
 
 

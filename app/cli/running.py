@@ -28,13 +28,18 @@ def init(
     database: Annotated[
         str, typer.Option(help="sqlite:///FILE or postgresql+psycopg://...")
     ] = "sqlite:///antin.db",
+    *,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only token and configuration, for a ceremony.")
+    ] = False,
 ) -> None:
     """Make an instance: SoftHSM token, root, issuing CA, OCSP responder, database, configuration.
 
     Example: antin --home /srv/antin init --organisation "ACME CA" --url http://pki.acme.vn
     """
     plan = create.Plan(organisation=organisation, responder_url=url, database_url=database)
-    create.create(place(context).home, plan, say=console.print)
+    make = create.prepare if prepare else create.create
+    make(place(context).home, plan, say=console.print)
     console.print(f"The instance is in {place(context).home}.")
 
 

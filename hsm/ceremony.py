@@ -1,0 +1,95 @@
+"""The key holder's part of a ceremony: make a key, look at it, and say exactly what was made.
+
+Certificates are none of its business: whoever leads the ceremony brings keys and certificates
+together (ETSI EN 319 411-1 GEN-6.5.1: a script, a report, an inventory of keys and devices).
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from core.errors import Conflict, NotFound, Refused
+from hsm import objects
+from hsm.cryptoki import Token
+from hsm.keyring import Keyring
+from hsm.mechanisms import KeyKind
+from hsm.objects import Found
+from hsm.session import Session
+
+_LOOK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """A key as it stands on its token: the inventory line of the transcript.
+
+    `fingerprint` is the SHA-256 of the SubjectPublicKeyInfo in hex; `attributes` is what the token
+    says of the key (None where it says nothing); `findings` what is wrong with it, if anything.
+    """
+
+    role: str
+    key: str
+    kind: str
+    token: str
+    manufacturer: str
+    model: str
+    serial: str
+    firmware: str
+    fingerprint: str
+    attributes: tuple[tuple[str, bool | None], ...]
+    findings: tuple[str, ...]
+
+
+def make_key(keyring: Keyring, role: str, kind: KeyKind) -> KeyRecord:
+    """Generate the role's key and return its record; raises Conflict when there is one already.
+
+    Raises Refused when the token made another key than was asked for (one that can be read out).
+    """
+    keyring.generate(role, kind)
+    record = describe(keyring, role, kind)
+    if record.findings:
+        raise Refused(
+            f"The token {record.token!r} made the key of the role {role!r} otherwise than asked: "
+            f"{'; '.join(record.findings)}.",
+            code="key_attributes",
+        )
+    return record
+
+
+def describe(keyring: Keyring, role: str, kind: KeyKind) -> KeyRecord:
+    """Return the record of a role's key as it stands on its first token now."""
+    place = keyring.places(role)[0]
+
+    def look(session: Session) -> tuple[Found, Token | None]:
+        return objects.find_private(session, place.name), session.token
+
+    found, token = place.pool.run(
+        look, time.monotonic() + _LOOK_SECONDS, lambda: f"look at the key {place.name}"
+    )
+    if found.public is None:
+        raise NotFound(f"The token tells no public half of the key {place.name}.")
+    spki = found.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return KeyRecord(
+        role=role,
+        key=str(place.name),
+        kind=kind,
+        token=token.label if token else "",
+        manufacturer=token.manufacturer if token else "",
+        model=token.model if token else "",
+        serial=token.serial if token else "",
+        firmware=token.firmware if token else "",
+        fingerprint=hashlib.sha256(spki).hexdigest(),
+        attributes=tuple((name.name, has) for name, has in sorted(found.flags.items())),
+        findings=tuple(objects.findings(found)),
+    )
+
+
+def require_no_key(keyring: Keyring, role: str) -> None:
+    """Raise Conflict when the role's key exists already: a ceremony overwrites nothing."""
+    try:
+        keyring.key(role)
+    except NotFound:
+        return
+    raise Conflict(f"The key of the role {role!r} exists already; a ceremony overwrites nothing.")
