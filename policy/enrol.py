@@ -9,8 +9,9 @@ from ca.issuers import SigningIssuer
 from ca.model import Act, Certificate, HoldSource
 from ca.profiles import Profiles
 from core import audit
+from core.database import Tx
 from core.errors import Refused
-from policy import decisions, facts, register, rules
+from policy import decisions, facts, identifiers, register, rules
 from policy.model import Decision, Refusal, Wanted
 from policy.office import Office
 from policy.records import subscribers
@@ -28,18 +29,30 @@ class Desk:
     profiles: Profiles
 
 
-def enter(office: Office, new: Subscriber) -> None:
-    """Enter a subscriber in the register; raises Conflict when the id is taken."""
+def enter(office: Office, new: Subscriber) -> tuple[str, ...]:
+    """Enter a subscriber in the register; raises Conflict when the id is taken.
+
+    Returns what looks wrong in the entry; it is stored for the officer and refuses nothing.
+    """
     with office.db.begin() as tx:
-        subscribers.add_subscriber(tx, office.vault, new)
-        audit.append(
-            tx,
-            at=office.clock.now(),
-            actor=office.actor,
-            act="subscriber.register",
-            subject=f"subscriber:{new.id}",
-            kind=new.kind,
-        )
+        return add(tx, office, new)
+
+
+def add(tx: Tx, office: Office, new: Subscriber) -> tuple[str, ...]:
+    """Enter a subscriber within the caller's commit; see `enter`."""
+    now = office.clock.now()
+    found = identifiers.warnings(new, office.day(now))
+    subscribers.add_subscriber(tx, office.vault, new, found)
+    audit.append(
+        tx,
+        at=now,
+        actor=office.actor,
+        act="subscriber.register",
+        subject=f"subscriber:{new.id}",
+        kind=new.kind,
+        warnings=len(found),
+    )
+    return found
 
 
 def enrol(

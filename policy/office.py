@@ -25,6 +25,10 @@ class Office:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    def day(self, instant: datetime) -> date:
+        """Return the civil day of `instant` in the authority's own zone."""
+        return self.rulebooks[0].calendar.day(instant)
+
     def rulebook(self, now: datetime, known: Facts | None = None) -> Rulebook:
         """Return the rulebook for acts on the civil day of `now`; raises NotFound.
 

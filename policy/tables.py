@@ -35,6 +35,7 @@ subscriber = Table(
     Column("representative_mark", LargeBinary(32)),
     Column("registered_at", UtcDateTime, nullable=False),
     Column("reopened_at", UtcDateTime),
+    Column("warnings", Text, nullable=False, server_default="[]"),
     CheckConstraint("kind IN ('organisation', 'individual', 'staff')", name="kind"),
     Index("ix_subscriber_tax_code", "tax_code"),
     Index("ix_subscriber_representative_mark", "representative_mark"),

@@ -10,7 +10,7 @@ from core.errors import Invalid
 from policy import facts, intake, remedy, rules
 from policy.cases import CaseEvent
 from policy.model import Document, Verdict
-from policy.records import cases, documents
+from policy.records import cases, documents, subscribers
 
 dossier = typer.Typer(no_args_is_help=True, help="A subscriber's dossier.")
 document = typer.Typer(no_args_is_help=True, help="The papers of dossiers.")
@@ -30,6 +30,7 @@ def show_dossier(
     with desk.works.db.read() as tx:
         known = facts.of_wanted(tx, subscriber)
         papers = documents.numbered_documents(tx, subscriber)
+        warnings = subscribers.warnings_of(tx, subscriber)
     rulebook = desk.office.rulebook(desk.works.clock.now(), known)
     judgement = rules.judge(known.kind, known.documents, rulebook)
     rows = [
@@ -51,11 +52,12 @@ def show_dossier(
             "state": judgement.state,
             "rulebook": rulebook.reference,
             "lacks": lacks,
+            "warnings": warnings,
         }
         show([{**whole, "documents": rows}], as_json=True)
         return
     show(rows, as_json=False, title=f"{subscriber}: {judgement.state} ({rulebook.reference})")
-    for sentence in lacks:
+    for sentence in (*lacks, *(f"To check: {each}" for each in warnings)):
         console.print(sentence, markup=False)
 
 

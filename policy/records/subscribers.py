@@ -1,6 +1,7 @@
 """The register in the database: a transaction in, values out; never commits."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -24,8 +25,8 @@ class Opening:
     since: datetime
 
 
-def add_subscriber(tx: Tx, vault: Vault, new: Subscriber) -> None:
-    """Enter a subscriber in the register; raises Conflict when the id is taken."""
+def add_subscriber(tx: Tx, vault: Vault, new: Subscriber, warnings: Sequence[str] = ()) -> None:
+    """Enter a subscriber, with what is to be checked; raises Conflict when the id is taken."""
     try:
         tx.execute(
             insert(subscriber).values(
@@ -40,6 +41,7 @@ def add_subscriber(tx: Tx, vault: Vault, new: Subscriber) -> None:
                 phone_mark=_mark(vault, new.personal.phone),
                 representative_mark=representative_mark(vault, new.personal),
                 registered_at=new.registered_at,
+                warnings=json.dumps(list(warnings), ensure_ascii=False),
             )
         )
     except IntegrityError as error:
@@ -91,6 +93,13 @@ def reopen(tx: Tx, subscriber_id: str, at: datetime) -> None:
     )
     if changed.rowcount == 0:
         raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
+
+
+def warnings_of(tx: Tx, subscriber_id: str) -> list[str]:
+    """Return what an officer is to check in the subscriber's entry, full sentences."""
+    query = select(subscriber.c.warnings).where(subscriber.c.id == subscriber_id)
+    found = tx.execute(query).scalar_one_or_none()
+    return list(json.loads(found)) if found else []
 
 
 def subscriber_ids(tx: Tx) -> list[str]:
