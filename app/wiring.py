@@ -104,6 +104,10 @@ class Works:
             targets=[self.instance.crl_target],
         )
 
+    def signs_for(self, name: str) -> bool:
+        """Whether the key of the issuer `name` is configured here; a root's may be kept offline."""
+        return _role(self, name) in self.instance.config.keys.by_role()
+
     def deliver_crls(self, name: str) -> None:
         """Bring CRLs that a crash left behind to where they are served."""
         deliver(self.db, self.clock.now(), issuer=name, targets=[self.instance.crl_target])

@@ -12,11 +12,13 @@ from app import responders
 from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
-from core.errors import AntinError
+from core.errors import AntinError, Unavailable
 from policy import notices, remedy
 
 ROUND_SECONDS = 2.0
 OUTBOX_FOLDER = "outbox"
+_ACTOR = "worker:round"
+_MOMENT = timedelta(seconds=1)
 
 _log = logging.getLogger(__name__)
 
@@ -29,14 +31,16 @@ def run(works: Works, stop: threading.Event) -> None:
 
 
 def once(works: Works) -> list[str]:
-    """Do one round; return a sentence for each task that failed, which stops no other."""
-    office = works.office("worker:round")
+    """Do one round; return a sentence for each task that failed, which stops no other.
+
+    What a task needs it takes for itself, so that a vault or a token that is away stops that one.
+    """
     tasks: list[tuple[str, Callable[[], object]]] = [
         ("reconcile lost issuances", lambda: reconcile.reconcile(works.db, works.clock)),
-        ("settle remedy cases", lambda: remedy.settle_due(office)),
+        ("settle remedy cases", lambda: remedy.settle_due(works.office(_ACTOR))),
         (
             "write notices",
-            lambda: notices.write_due(office, works.instance.home / OUTBOX_FOLDER),
+            lambda: notices.write_due(works.office(_ACTOR), works.instance.home / OUTBOX_FOLDER),
         ),
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("publish CRLs", lambda: _publish(works)),
@@ -48,23 +52,38 @@ def once(works: Works) -> list[str]:
         except AntinError as error:
             _log.warning("The worker could not %s: %s", name, error)
             failures.append(f"The worker could not {name}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks do not wait
+            _log.exception("The worker could not %s.", name)
+            failures.append(f"The worker could not {name}: {type(error).__name__}; see the log.")
     return failures
 
 
 def renew_responder(works: Works) -> bool:
-    """Certify the OCSP responder anew when its certificate has under half of its life left."""
+    """Certify the OCSP responder anew when its certificate has under half of its life left.
+
+    One that lasts as long as the issuing CA is the last.
+    """
     now = works.clock.now()
     life = timedelta(days=works.instance.config.ocsp.certificate_days)
     with works.db.read() as tx:
-        issued = [each for each in records.of_subscriber(tx, OCSP_SUBSCRIBER) if each.der]
-    if any(each.not_after - now > life / 2 for each in issued):
+        issuer = records.issuer_named(tx, works.instance.config.issuer)
+        issued = records.of_subscriber(tx, OCSP_SUBSCRIBER)
+    enough = min(now + life / 2, issuer.not_after - _MOMENT)
+    if any(each.der and not each.revoked and each.not_after > enough for each in issued):
         return False
     responders.certify(works)
     return True
 
 
 def _publish(works: Works) -> None:
+    """Publish what is due for each issuer whose key is here; one that fails stops no other."""
     with works.db.read() as tx:
         names = [each.name for each in records.issuers(tx)]
-    for name in names:
-        works.publish_crl(name, only_if_due=True)
+    failures = []
+    for name in filter(works.signs_for, names):
+        try:
+            works.publish_crl(name, only_if_due=True)
+        except AntinError as error:
+            failures.append(f"{name}: {error}")
+    if failures:
+        raise Unavailable(" ".join(failures))
