@@ -112,9 +112,9 @@ def read(
 def _whole(tx: Tx, owner: Issuer, last_regular: datetime | None) -> Region:
     """Return the list as it stands, less the certificates whose entries may go."""
     pieces, count = [], 0
-    for lines in lists.listed(tx, owner.id, last_regular=last_regular):
-        pieces.append(b"".join(lines))
-        count += len(lines)
+    for region in lists.listed(tx, owner.id, last_regular=last_regular):
+        pieces.append(region.content)
+        count += region.count
     return Region(b"".join(pieces), count)
 
 

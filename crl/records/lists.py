@@ -4,11 +4,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from core import serials
 from core.database import Tx
 from core.reasons import Reason
+from crl.entries import Region
 from crl.model import Change, Waiting
 from crl.tables import crl_change, crl_entry
 
@@ -16,6 +28,9 @@ _T = TypeVar("_T")
 
 _CHUNK = 500
 _ROWS = 5_000
+# Drawn serials have 16 octets, filled up to 20: the fifth one spreads them over 127 groups.
+_SERVER_JOINS_BY: ColumnElement[int] = literal_column("5")
+_GROUPS = 16
 _URGENT = (Reason.KEY_COMPROMISE, Reason.CA_COMPROMISE)
 
 
@@ -98,16 +113,32 @@ def put_entries(tx: Tx, issuer_id: int, lines: Sequence[tuple[int, datetime, byt
         tx.execute(insert(crl_entry), rows)
 
 
-def listed(tx: Tx, issuer_id: int, *, last_regular: datetime | None) -> Iterator[Sequence[bytes]]:
+def listed(tx: Tx, issuer_id: int, *, last_regular: datetime | None) -> Iterator[Region]:
     """Yield the ready entries, sorted by serial, some thousand at a time.
 
     Those whose certificate ended before `last_regular` have left (see `entries.stays`).
     """
-    query = select(crl_entry.c.content).where(crl_entry.c.issuer_id == issuer_id)
+    wanted = [crl_entry.c.issuer_id == issuer_id]
     if last_regular is not None:
-        query = query.where(crl_entry.c.not_after >= last_regular)
-    query = query.order_by(crl_entry.c.serial).execution_options(yield_per=_ROWS)
-    yield from tx.execute(query).scalars().partitions(_ROWS)
+        wanted.append(crl_entry.c.not_after >= last_regular)
+    if tx.dialect.name == "postgresql":
+        yield from _joined_by_server(tx, wanted)
+        return
+    query = select(crl_entry.c.content).where(*wanted).order_by(crl_entry.c.serial)
+    rows = tx.execute(query.execution_options(yield_per=_ROWS)).scalars()
+    for lines in rows.partitions(_ROWS):
+        yield Region(b"".join(lines), len(lines))
+
+
+def _joined_by_server(tx: Tx, wanted: Sequence[ColumnElement[bool]]) -> Iterator[Region]:
+    """Let PostgreSQL join the entries of each first octets: half the time of as many rows."""
+    first = func.substring(crl_entry.c.serial, literal_column("1"), _SERVER_JOINS_BY)
+    nothing: ColumnElement[bytes] = literal_column("''::bytea")
+    in_order = aggregate_order_by(nothing, crl_entry.c.serial)
+    joined = func.string_agg(crl_entry.c.content, in_order)
+    query = select(joined, func.count()).where(*wanted).group_by(first).order_by(first)
+    for content, count in tx.execute(query.execution_options(yield_per=_GROUPS)):
+        yield Region(content, count)
 
 
 def lines_of(

@@ -121,9 +121,10 @@ def _spoil_list(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[list[bytes]], 
     right = lists.listed
 
     def wrong(*given: object, **more: object) -> object:
-        lines = [line for some in right(*given, **more) for line in some]  # type: ignore[arg-type] # passed on
+        regions = right(*given, **more)  # type: ignore[arg-type] # passed on
+        lines = [line for region in regions for line in reading.lines(region.content)]
         spoil(lines)
-        yield lines
+        yield Region(b"".join(lines), len(lines))
 
     monkeypatch.setattr(lists, "listed", wrong)
 
