@@ -41,6 +41,18 @@ def bit_string(octets: bytes) -> bytes:
     return element(BIT_STRING, b"\0", octets)
 
 
+def oid(dotted: str) -> bytes:
+    """Return the object identifier written with dots (X.690 8.19)."""
+    first, second, *rest = (int(arc) for arc in dotted.split("."))
+    octets = bytearray()
+    for arc in (40 * first + second, *rest):
+        digits = [arc & 0x7F]
+        while arc := arc >> 7:
+            digits.append(arc & 0x7F | 0x80)
+        octets += bytes(reversed(digits))
+    return element(OID, bytes(octets))
+
+
 def time(instant: datetime) -> bytes:
     """Return `instant` as the Time of RFC 5280 4.1.2.5; a fraction of a second is cut off."""
     utc = instant.astimezone(UTC)

@@ -166,12 +166,18 @@ def _key_identifier(public_key: PublicKey) -> bytes:
 
 
 def _shape_under(issuer: SigningIssuer, profile: Profile, partition: int) -> _Shape:
-    return _kept_shape(issuer.issuer.der, issuer.issuer.name, issuer.urls, profile, partition)
+    return _kept_shape(
+        issuer.issuer.der, issuer.key_id, issuer.issuer.name, issuer.urls, (profile, partition)
+    )
 
 
 @lru_cache(maxsize=4096)
-def _kept_shape(der_of: bytes, name: str, urls: Urls, profile: Profile, partition: int) -> _Shape:
+def _kept_shape(
+    der_of: bytes, key_id: bytes, name: str, urls: Urls, kind: tuple[Profile, int]
+) -> _Shape:
+    profile, partition = kind
     certificate = x509.load_der_x509_certificate(der_of)
+    own = x509.AuthorityKeyIdentifier(key_id, None, None)
     pointers = [
         _extension(each, critical=False) for each in _pointers(name, urls, profile, partition)
     ]
@@ -181,7 +187,7 @@ def _kept_shape(der_of: bytes, name: str, urls: Urls, profile: Profile, partitio
         ),
         # Byte for byte the CA's own subject (RFC 5280 4.1.2.4).
         issuer=certificate.subject.public_bytes(),
-        extensions=b"".join([*_fixed(profile), _authority_key(certificate), *pointers]),
+        extensions=b"".join([*_fixed(profile), _extension(own, critical=False), *pointers]),
     )
 
 
@@ -205,12 +211,6 @@ def _fixed(profile: Profile) -> list[bytes]:
     if profile.kind is Kind.OCSP:
         extensions.append(_extension(x509.OCSPNoCheck(), critical=False))
     return extensions
-
-
-def _authority_key(certificate: x509.Certificate) -> bytes:
-    ski = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    own = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski.value)
-    return _extension(own, critical=False)
 
 
 def _pointers(name: str, urls: Urls, profile: Profile, partition: int) -> list[x509.ExtensionType]:
@@ -254,16 +254,4 @@ def _extension(value: x509.ExtensionType, *, critical: bool) -> bytes:
     """Return one Extension in DER (RFC 5280 4.1.2.9); critical FALSE is the default, left out."""
     flag = der.TRUE if critical else b""
     octets = der.element(der.OCTET_STRING, value.public_bytes())
-    return der.sequence(_oid(value.oid), flag, octets)
-
-
-def _oid(oid: x509.ObjectIdentifier) -> bytes:
-    """Return an object identifier in DER (X.690 8.19)."""
-    first, second, *rest = (int(arc) for arc in oid.dotted_string.split("."))
-    content = bytearray()
-    for arc in (40 * first + second, *rest):
-        octets = [arc & 0x7F]
-        while arc := arc >> 7:
-            octets.append(arc & 0x7F | 0x80)
-        content += bytes(reversed(octets))
-    return der.element(der.OID, bytes(content))
+    return der.sequence(der.oid(value.oid.dotted_string), flag, octets)

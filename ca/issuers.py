@@ -49,12 +49,18 @@ class Urls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningIssuer:
-    """An issuer, its parsed certificate and its key; `urls` goes into what it issues."""
+    """An issuer, its parsed certificate and its key; `urls` goes into what it issues.
+
+    `subject` is its name in DER, `key_id` the keyIdentifier by which what it issues names it
+    (RFC 5280 4.2.1.1).
+    """
 
     issuer: Issuer
     certificate: x509.Certificate
     key: CertificateIssuerPrivateKeyTypes
     urls: Urls
+    subject: bytes
+    key_id: bytes
 
 
 def partition_of(serial: int, count: int) -> int:
@@ -73,7 +79,23 @@ def load(issuer: Issuer, key: CertificateIssuerPrivateKeyTypes, urls: Urls) -> S
             f"The key given for the issuer {issuer.name!r} is not the one in its certificate; "
             "check the key's object name in the configuration."
         )
-    return SigningIssuer(issuer=issuer, certificate=certificate, key=key, urls=urls)
+    return SigningIssuer(
+        issuer=issuer,
+        certificate=certificate,
+        key=key,
+        urls=urls,
+        subject=certificate.subject.public_bytes(),
+        key_id=_key_id(certificate),
+    )
+
+
+def _key_id(certificate: x509.Certificate) -> bytes:
+    """Return the CA's subject key identifier; old CAs without one get the usual SHA-1."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
+    return found.value.digest
 
 
 def _spki(key: object) -> bytes:

@@ -89,7 +89,7 @@ def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]
     word = _WORDS.get(oid, oid.dotted_string)
     for code, sentence in _broken(value):
         raise Refused(f"The {word} {value!r} {sentence}; correct the register.", code=code)
-    if oid == NameOID.COUNTRY_NAME and not _COUNTRY.fullmatch(value):
+    if oid == NameOID.COUNTRY_NAME and not is_country(value):
         raise Refused(
             f"The country {value!r} is not two capital letters (ISO 3166); correct the register.",
             code="name_country",
@@ -103,6 +103,11 @@ def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]
             code="name_too_long",
         )
     return x509.NameAttribute(oid, value, _validate=False)
+
+
+def is_country(value: object) -> bool:
+    """Whether `value` is two capital letters, as ISO 3166 names countries."""
+    return isinstance(value, str) and _COUNTRY.fullmatch(value) is not None
 
 
 def _broken(value: str) -> Iterator[tuple[str, str]]:

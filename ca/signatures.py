@@ -22,6 +22,9 @@ ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 ECDSA_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 ED25519 = bytes.fromhex("300506032b6570")
 
+IDENTIFIERS = frozenset({PKCS1V15, PSS, ECDSA_SHA256, ECDSA_SHA384, ED25519})
+"""All of the above, octet for octet as RFC 4055, RFC 5758 and RFC 8410 write them."""
+
 OIDS = frozenset(
     {"1.2.840.113549.1.1.11", "1.2.840.113549.1.1.10", "1.2.840.10045.4.3.2",
      "1.2.840.10045.4.3.3", "1.3.101.112"}
