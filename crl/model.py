@@ -125,6 +125,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """That the gate held the newest CRL back, when, and what it said."""
+
+    at: datetime
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """What one publication brought: the CRLs of one number, now in every target."""
 

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 
 import ca.records
 from ca.model import Issuer
@@ -23,7 +24,7 @@ from core.errors import AntinError, Conflict, Refused, Unavailable
 from crl import build, gate, paths, reading, snapshot
 from crl.authority import Authority, SigningKey, authority, sign
 from crl.journal import absorb
-from crl.model import WHOLE, Crl, Heading, Kind, Published, Settings
+from crl.model import WHOLE, Crl, Heading, Kind, Published, Refusal, Settings
 from crl.records import numbers, signed
 from crl.snapshot import Round, Sheet
 from crl.targets import Parcel, Target
@@ -78,7 +79,7 @@ def publish(
     made = [_sign(signer, found, sheet, settings) for sheet in found.sheets]
     findings = list(_judge(signer, found, made))
     if findings:
-        _refuse(db, now, issuer, number, findings)
+        _refuse(db, now, owner, number, findings)
     crls = _store(db, now, found, made)
     del made, found
     deliver(db, now, issuer=issuer, targets=targets)
@@ -181,21 +182,22 @@ def _judge_one(signer: Authority, found: Round, each: _Signed) -> Iterator[gate.
 
 
 def _refuse(
-    db: Database, now: datetime, issuer: str, number: int, findings: Sequence[gate.Finding]
-) -> None:
+    db: Database, now: datetime, owner: Issuer, number: int, findings: Sequence[gate.Finding]
+) -> NoReturn:
     sentences = " ".join(each.sentence for each in findings)
     with db.begin() as tx:
+        numbers.set_refusal(tx, owner.id, Refusal(at=now, sentence=sentences))
         audit.append(
             tx,
             at=now,
             actor=_ACTOR,
             act="crl.refuse",
-            subject=f"crl:{issuer}/{number}",
+            subject=f"crl:{owner.name}/{number}",
             rules=sorted({each.rule for each in findings}),
             because=sentences,
         )
     raise Refused(
-        f"CRL {number} of {issuer} was not published; the one before stays in its place. "
+        f"CRL {number} of {owner.name} was not published; the one before stays in its place. "
         f"{sentences}",
         code="gate",
     )
@@ -210,6 +212,7 @@ def _store(db: Database, now: datetime, found: Round, made: Sequence[_Signed]) -
                 f"Another publisher stored a CRL of {owner.name} while number {found.number} was "
                 "made; that number is given up."
             )
+        numbers.set_refusal(tx, owner.id, None)
         crls = tuple(
             signed.add(
                 tx,

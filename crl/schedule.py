@@ -9,15 +9,24 @@ from crl import paths
 from crl.authority import SigningKey
 from crl.model import Cause, Kind, Published, Settings
 from crl.publish import deliver, publish
-from crl.records import leases, lists, signed
+from crl.records import leases, lists, numbers, signed
 from crl.targets import Target
 
 LEASE = timedelta(seconds=30)
+"""How long a process leads after its last call."""
+RETRY = timedelta(minutes=5)
+"""How long after a refusal by the gate the next attempt comes: a person has to look meanwhile."""
 
 
 def due(tx: Tx, now: datetime, *, issuer: str, settings: Settings) -> Cause | None:
-    """Return why a new CRL is due now, None when the last one will do."""
+    """Return why a new CRL is due now, None when the last one will do.
+
+    After the gate held one back, nothing is due for the time of `RETRY`.
+    """
     owner = ca.records.issuer_named(tx, issuer)
+    refusal = numbers.refusal(tx, owner.id)
+    if refusal is not None and now < refusal.at + RETRY:
+        return None
     last, full = signed.newest(tx, owner.id), signed.newest(tx, owner.id, kind=Kind.FULL)
     if last is None or full is None:
         return Cause.FIRST

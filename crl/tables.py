@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -30,12 +31,15 @@ crl_sequence = Table(
     Column("issuer_id", ForeignKey("issuer.id"), primary_key=True),
     Column("last_number", BigInteger, nullable=False),
     Column("partitions", Integer),
+    Column("refused_at", UtcDateTime),
+    Column("refusal", Text),
     CheckConstraint("last_number >= 0", name="number_not_negative"),
     CheckConstraint("partitions >= 0", name="partitions_not_negative"),
 )
 """One row for each issuer: the highest CRL number ever taken, used or not; the migration adds a
 trigger that refuses to lower it. `partitions` is fixed with the first CRL, because a
-certificate's partition follows from its serial and this count."""
+certificate's partition follows from its serial and this count. `refusal` is what the gate said of
+the newest attempt, none once a CRL passed."""
 
 crl = Table(
     "crl",

@@ -17,8 +17,8 @@ from core.database import Database, Tx
 from core.errors import AntinError
 from crl import gate, paths, reading, snapshot
 from crl.authority import PublicKey, verifies
-from crl.model import Crl, Kind, Settings, Waiting
-from crl.records import lists, signed
+from crl.model import Crl, Kind, Refusal, Settings, Waiting
+from crl.records import lists, numbers, signed
 from crl.targets import Target
 
 # How long a change may wait beyond the time in which changes are gathered.
@@ -49,7 +49,9 @@ def look(
     owner = ca.records.issuer_named(tx, issuer)
     last, full = signed.newest(tx, owner.id), signed.newest(tx, owner.id, kind=Kind.FULL)
     waiting = lists.waiting(tx, owner.id, told=last.number if last else 0)
+    refusal = numbers.refusal(tx, owner.id)
     alarms = [
+        *_of_refusal(refusal, owner),
         *_of_age(full, now, owner, settings),
         *_of_waiting(waiting, now, owner, settings),
         *(each for name in targets for each in _of_target(tx, now, owner, name)),
@@ -80,6 +82,15 @@ def check(
         for crl in shown:
             found += _of_shown(target, crl, owner, public_key)  # type: ignore[arg-type] # RSA or EC
     return found
+
+
+def _of_refusal(refusal: Refusal | None, owner: Issuer) -> Iterator[Alarm]:
+    if refusal is not None:
+        yield Alarm(
+            rule="refused",
+            sentence=f"The gate holds the CRL of {owner.name} back since {_text(refusal.at)}; the "
+            f"one before stays published. {refusal.sentence}",
+        )
 
 
 def _of_age(full: Crl | None, now: datetime, owner: Issuer, settings: Settings) -> Iterator[Alarm]:

@@ -5,6 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core.database import Tx
 from core.errors import Refused
+from crl.model import Refusal
 from crl.tables import crl_sequence
 
 
@@ -39,6 +40,27 @@ def lock(tx: Tx, issuer_id: int) -> None:
     """Let nobody else store a CRL of this issuer until the transaction ends."""
     query = select(crl_sequence.c.last_number).where(crl_sequence.c.issuer_id == issuer_id)
     tx.execute(query.with_for_update())
+
+
+def set_refusal(tx: Tx, issuer_id: int, refusal: Refusal | None) -> None:
+    """Record that the gate held the newest CRL back, or that one passed."""
+    tx.execute(
+        update(crl_sequence)
+        .where(crl_sequence.c.issuer_id == issuer_id)
+        .values(
+            refused_at=refusal.at if refusal else None,
+            refusal=refusal.sentence if refusal else None,
+        )
+    )
+
+
+def refusal(tx: Tx, issuer_id: int) -> Refusal | None:
+    """Return what the gate said of the newest attempt, None when it passed."""
+    query = select(crl_sequence.c.refused_at, crl_sequence.c.refusal).where(
+        crl_sequence.c.issuer_id == issuer_id, crl_sequence.c.refused_at.is_not(None)
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Refusal(at=row.refused_at, sentence=row.refusal)
 
 
 def _begin_sequence(tx: Tx, issuer_id: int) -> None:

@@ -47,6 +47,8 @@ def upgrade() -> None:
         sa.Column("issuer_id", Identity, nullable=False),
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.Column("partitions", sa.Integer(), nullable=True),
+        sa.Column("refused_at", UtcDateTime, nullable=True),
+        sa.Column("refusal", sa.Text(), nullable=True),
         sa.CheckConstraint("last_number >= 0", name="ck_crl_sequence_number_not_negative"),
         sa.CheckConstraint("partitions >= 0", name="ck_crl_sequence_partitions_not_negative"),
         sa.ForeignKeyConstraint(

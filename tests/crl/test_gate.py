@@ -11,11 +11,23 @@ from ca.model import Entry
 from core import audit
 from core.errors import Refused, SigningUnavailable
 from core.reasons import Reason
-from crl import authority, build, entries, gate, journal, partitions, publish, reading, snapshot
+from crl import (
+    authority,
+    build,
+    entries,
+    gate,
+    journal,
+    partitions,
+    publish,
+    reading,
+    snapshot,
+    watch,
+)
 from crl.diff import Difference
 from crl.entries import Region
-from crl.model import Heading, Kind, Settings
+from crl.model import Heading, Kind, Published, Settings
 from crl.records import lists
+from crl.schedule import publish_if_due
 from tests.crl.stage import URL, WITH_DELTAS, Stage
 
 
@@ -280,14 +292,36 @@ def test_change_a_moment_ahead(running: Stage) -> None:
 
 
 def test_next_run_after_refusal(running: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a refusal the next sound run publishes, changes told in vain included."""
+    """A refusal raises an alarm and is not tried again at once; the next sound run tells all."""
     revoked = running.issue()
-    running.revoke(revoked)
+    running.revoke(revoked, Reason.KEY_COMPROMISE)
     with monkeypatch.context() as spoilt:
         _spoil_list(spoilt, lambda lines: lines.pop())
         _assert_refused(running, "database")
-    assert running.publish().number == 3
+    assert _alarms(running) == ["refused"]
+    running.pass_time(timedelta(minutes=4))
+    assert _run(running) is None, "a person has to look meanwhile"
+    running.pass_time(timedelta(minutes=1))
+    made = _run(running)
+    assert made is not None
+    assert made.number == 3
     assert revoked.serial in running.listed()
+    assert _alarms(running) == []
+
+
+def _run(stage: Stage) -> Published | None:
+    return publish_if_due(
+        stage.db, stage.clock.now(), issuer="issuing", key=stage.key,
+        settings=stage.settings, targets=stage.targets,
+    )  # fmt: skip
+
+
+def _alarms(stage: Stage) -> list[str]:
+    with stage.db.read() as tx:
+        state = watch.look(
+            tx, stage.clock.now(), issuer="issuing", settings=stage.settings, targets=[]
+        )
+    return [alarm.rule for alarm in state.alarms]
 
 
 def test_order_by_itself(running: Stage) -> None:
