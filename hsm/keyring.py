@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from core.errors import Invalid, NotFound, Refused, SigningUnavailable
-from hsm import mechanisms, objects, secret, uri
+from hsm import generation, mechanisms, secret, uri
 from hsm.keys import PrivateKey, private_key
 from hsm.mechanisms import KeyKind, Message, PublicKey, Scheme
 from hsm.objects import KeyName
@@ -92,7 +92,7 @@ class Keyring:
         """
         place = self.places(role)[0]
         return place.pool.run(
-            lambda session: objects.generate(session, place.name, kind, wrappable=wrappable),
+            lambda session: generation.generate(session, place.name, kind, wrappable=wrappable),
             time.monotonic() + max(self.time_limit_seconds, _GENERATION_SECONDS),
             lambda: f"generate the {kind} key {place.name}",
             repeat=False,

@@ -10,6 +10,7 @@ signs whole messages only (some in FIPS mode) gets the message.
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -99,6 +100,13 @@ _HASHES = {
 _DIGESTS = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 
 
+class Choice(NamedTuple):
+    """A mechanism to sign with, and whether it wants the digest or the message."""
+
+    call: MechanismCall
+    takes_digest: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scheme:
     """How one signature is made: with a mechanism over the digest, or one over the message.
@@ -114,13 +122,14 @@ class Scheme:
     on_digest: MechanismCall | None = None
     on_message: MechanismCall | None = None
 
-    def choose(self, available: frozenset[int]) -> tuple[MechanismCall, bool] | None:
-        """Return the call for a token with these mechanisms, and whether it takes the digest."""
-        if self.on_digest is not None and self.on_digest.raw.mechanism in available:
-            return self.on_digest, True
-        if self.on_message is not None and self.on_message.raw.mechanism in available:
-            return self.on_message, False
-        return None
+    def choices(self, available: frozenset[int]) -> list[Choice]:
+        """Return the ways in which a token with these mechanisms may do it, the better first."""
+        ways = ((self.on_digest, True), (self.on_message, False))
+        return [
+            Choice(call, takes_digest)
+            for call, takes_digest in ways
+            if call is not None and call.raw.mechanism in available
+        ]
 
 
 @dataclass(frozen=True, slots=True)

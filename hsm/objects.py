@@ -1,4 +1,4 @@
-"""Keys as objects on a token: found by label and id, read, judged by their attributes, generated.
+"""Keys as objects on a token: found by label and id, read, judged by their attributes.
 
 Everything here runs on a worker's thread, inside a session. Tokens differ: an attribute that one
 does not give is None, and a point may come wrapped or bare.
@@ -10,16 +10,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from core.errors import Conflict, Invalid, NotFound, Refused
 from hsm.codes import Attribute, KeyType, ObjectClass
-from hsm.layout import MechanismCall, Template
-from hsm.mechanisms import CURVES, GENERATION, RSA_BITS, KeyKind, PublicKey
+from hsm.layout import Template
+from hsm.mechanisms import CURVES, KeyKind, PublicKey
 from hsm.session import Session
 
-_CURVE_OIDS = {
+CURVE_OIDS = {
     KeyKind.P_256: bytes.fromhex("06082a8648ce3d030107"),
     KeyKind.P_384: bytes.fromhex("06052b81040022"),
 }
 # RFC 8410 by OID, or by name as PKCS#11 3.0 2.3.10 also allows.
-_ED25519_PARAMS = (bytes.fromhex("06032b6570"), bytes.fromhex("130c656477617264733235353139"))
+ED25519_PARAMS = (bytes.fromhex("06032b6570"), bytes.fromhex("130c656477617264733235353139"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ _MUST = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN
 _MUST_WHERE_GIVEN = {
     Attribute.DECRYPT: False, Attribute.UNWRAP: False, Attribute.DERIVE: False,
     Attribute.ALWAYS_SENSITIVE: True, Attribute.NEVER_EXTRACTABLE: True,
-    Attribute.LOCAL: True,
 }  # fmt: skip
 
 
@@ -72,7 +71,7 @@ def find_private(session: Session, name: KeyName) -> Found:
     handle = _only(session, name, ObjectClass.PRIVATE_KEY)
     identifier = session.module.attribute(session.handle, handle, Attribute.ID)
     flags = {attribute: _flag(session, handle, attribute) for attribute in _JUDGED}
-    public = _public_half(session, handle, name, identifier)
+    public = public_half(session, handle, name, identifier)
     return Found(handle=handle, public=public, id=identifier, flags=flags)
 
 
@@ -85,6 +84,10 @@ def findings(found: Found) -> list[str]:
             continue
         shown = "not told" if has is None else str(has).lower()
         wrong.append(f"CKA_{attribute.name} is {shown} and must be {str(must).lower()}")
+    # NSS keeps no CKA_LOCAL for stored keys; never having been extractable says the same.
+    origin = found.flags[Attribute.NEVER_EXTRACTABLE], found.flags[Attribute.LOCAL]
+    if origin == (None, False):
+        wrong.append("CKA_LOCAL is false and must be true")
     return wrong
 
 
@@ -96,60 +99,6 @@ def require_sound(found: Found, name: KeyName, token: str) -> None:
             "elsewhere and that is known, name it as imported in the configuration.",
             code="key_attributes",
         )
-
-
-def generate(session: Session, name: KeyName, kind: KeyKind, *, wrappable: bool) -> PublicKey:
-    """Generate a sensitive key pair that only signs; return its public half.
-
-    It is extractable only when it is to be `wrappable`, and then under a wrapping key alone.
-    """
-    if session.module.find(session.handle, name.template(ObjectClass.PRIVATE_KEY)):
-        raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
-    mechanism = GENERATION[kind]
-    if mechanism not in session.mechanisms:
-        raise Refused(
-            f"The token {session.name!r} cannot generate {kind} keys: "
-            f"it has no CKM_{mechanism.name}.",
-            code="mechanism_not_on_token",
-        )
-    public, private = _templates(name, kind)
-    if wrappable:
-        private = {**private, Attribute.EXTRACTABLE: True}
-    with session.writable():
-        _, handle = session.module.generate_key_pair(
-            session.handle, MechanismCall(mechanism), public, private
-        )
-        half = _public_half(session, handle, name, name.id)
-    if half is None:
-        raise NotFound(
-            f"The token {session.name!r} made the key {name} but does not give its public half."
-        )
-    return half
-
-
-def _templates(name: KeyName, kind: KeyKind) -> tuple[Template, Template]:
-    named: dict[Attribute, bool | int | bytes] = {Attribute.TOKEN: True}
-    if name.label is not None:
-        named[Attribute.LABEL] = name.label.encode()
-    if name.id is not None:
-        named[Attribute.ID] = name.id
-    public = named | {Attribute.VERIFY: True}
-    if kind in RSA_BITS:
-        public |= {Attribute.MODULUS_BITS: RSA_BITS[kind], Attribute.PUBLIC_EXPONENT: b"\1\0\1"}
-        public |= {Attribute.ENCRYPT: False, Attribute.WRAP: False}
-    else:
-        public[Attribute.EC_PARAMS] = _CURVE_OIDS.get(kind, _ED25519_PARAMS[1])
-    private = named | {
-        Attribute.PRIVATE: True,
-        Attribute.SENSITIVE: True,
-        Attribute.EXTRACTABLE: False,
-        Attribute.SIGN: True,
-        Attribute.DECRYPT: False,
-        Attribute.UNWRAP: False,
-    }
-    if kind not in RSA_BITS:
-        private[Attribute.DERIVE] = False
-    return public, private
 
 
 def _only(session: Session, name: KeyName, kind: ObjectClass) -> int:
@@ -170,7 +119,7 @@ def _flag(session: Session, handle: int, attribute: Attribute) -> bool | None:
     return None if not raw else raw != b"\0"
 
 
-def _public_half(
+def public_half(
     session: Session, handle: int, name: KeyName, identifier: bytes | None
 ) -> PublicKey | None:
     """Read the public half where the token keeps it: in the private object, or beside it."""
@@ -205,9 +154,9 @@ def _read_public(session: Session, obj: int) -> PublicKey | None:
 
 def _point(params: bytes, point: bytes) -> PublicKey:
     """Return the key of a point, bare or wrapped in an OCTET STRING (PKCS#11 2.3.3)."""
-    if params in _ED25519_PARAMS:
+    if params in ED25519_PARAMS:
         return ed25519.Ed25519PublicKey.from_public_bytes(point[-32:])
-    for kind, oid in _CURVE_OIDS.items():
+    for kind, oid in CURVE_OIDS.items():
         if params == oid:
             size = 1 + 2 * ((CURVES[kind].key_size + 7) // 8)
             if len(point) not in (size, size + 2):

@@ -2,8 +2,8 @@
 
 from core.errors import Conflict, NotFound, Refused, SigningUnavailable
 from hsm import mechanisms, objects
-from hsm.layout import MechanismCall
-from hsm.mechanisms import Message, PublicKey, Scheme
+from hsm.cryptoki import CryptokiError
+from hsm.mechanisms import Choice, Message, PublicKey, Scheme
 from hsm.objects import Found, KeyName
 from hsm.pool import Pool
 from hsm.session import Session
@@ -12,12 +12,12 @@ from hsm.session import Session
 class _Bound:
     """A key in one session: its handle there, and how each scheme is done by this token."""
 
-    __slots__ = ("calls", "handle", "proven")
+    __slots__ = ("choices", "handle")
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
-        self.proven = False
-        self.calls: dict[Scheme, tuple[MechanismCall, bool]] = {}
+        # By scheme, and whether the message came as a digest: the ways differ.
+        self.choices: dict[tuple[Scheme, bool], Choice] = {}
 
 
 class Place:
@@ -34,29 +34,20 @@ class Place:
     def sign(self, public: PublicKey, scheme: Scheme, what: Message, deadline: float) -> bytes:
         """Return the raw signature by the key whose public half is `public`.
 
-        Each new session's first signature is verified before it is given out: a token that came
-        back with another key under the same name signs nothing.
+        Each new session's first signature by a scheme is verified before it is given out: a token
+        that came back with another key under the same name signs nothing.
         """
 
         def act(session: Session) -> bytes:
             bound = session.bound.get(self)
             if not isinstance(bound, _Bound):
                 bound = session.bound[self] = _Bound(self._find_again(session, public))
-            call, on_digest = bound.calls.get(scheme) or self._choose(session, bound, scheme)
-            data = what.data
-            if on_digest and scheme.hash is not None:
-                data = scheme.prefix + what.digest(scheme.hash)
-            elif what.hashed:
-                raise self._lacking(f"{scheme.name} of a digest")
-            signature = session.module.sign(session.handle, call, bound.handle, data, session.room)
-            if not bound.proven:
-                if not mechanisms.is_right(public, scheme, what, signature):
-                    raise SigningUnavailable(
-                        f"The token {self.pool.name!r} gave a wrong signature for the key "
-                        f"{self.name}."
-                    )
-                bound.proven = True
-            return signature
+            choice = bound.choices.get((scheme, what.hashed))
+            if choice is None:
+                choice, signature = self._prove(session, bound.handle, public, (scheme, what))
+                bound.choices[scheme, what.hashed] = choice
+                return signature
+            return _sign(session, bound.handle, choice, (scheme, what))
 
         return self.pool.run(
             act, deadline, lambda: f"sign with the key {self.name} ({scheme.name})"
@@ -81,18 +72,41 @@ class Place:
             )
         return found.handle
 
-    def _choose(
-        self, session: Session, bound: _Bound, scheme: Scheme
-    ) -> tuple[MechanismCall, bool]:
-        chosen = scheme.choose(session.mechanisms)
-        if chosen is None:
-            raise self._lacking(scheme.name)
-        bound.calls[scheme] = chosen
-        return chosen
+    def _prove(
+        self, session: Session, handle: int, public: PublicKey, order: tuple[Scheme, Message]
+    ) -> tuple[Choice, bytes]:
+        """Sign for the first time in a session: find the way that works, verify what it gives.
 
-    def _lacking(self, what: str) -> Refused:
-        return Refused(
+        A token may list a mechanism and yet refuse it for this key: a TPM's signing keys take
+        messages only.
+        """
+        scheme, what = order
+        first: CryptokiError | None = None
+        for choice in scheme.choices(session.mechanisms):
+            if what.hashed and not choice.takes_digest:
+                continue
+            try:
+                signature = _sign(session, handle, choice, order)
+            except CryptokiError as error:
+                first = first or error
+                continue
+            if mechanisms.is_right(public, scheme, what, signature):
+                return choice, signature
+            raise SigningUnavailable(
+                f"The token {self.pool.name!r} gave a wrong signature for the key {self.name}."
+            )
+        if first is not None:
+            raise first
+        raise Refused(
             f"The token {self.pool.name!r} cannot sign with the key {self.name}: it has no "
-            f"mechanism for {what}.",
+            f"mechanism for {scheme.name}{' of a digest' if what.hashed else ''}.",
             code="mechanism_not_on_token",
         )
+
+
+def _sign(session: Session, handle: int, choice: Choice, order: tuple[Scheme, Message]) -> bytes:
+    scheme, what = order
+    data = what.data
+    if choice.takes_digest and scheme.hash is not None:
+        data = scheme.prefix + what.digest(scheme.hash)
+    return session.module.sign(session.handle, choice.call, handle, data, session.room)

@@ -19,6 +19,7 @@ from hsm.breaker import Breaker, BreakerState
 from hsm.codes import Rv
 from hsm.cryptoki import CryptokiError
 from hsm.login import Login
+from hsm.seats import NoSeat, Seats
 from hsm.session import Session, TokenAway
 from hsm.uri import KeyUri
 from hsm.worker import TimeLimitPassed, Worker
@@ -27,7 +28,8 @@ T = TypeVar("T")
 
 MOST_SESSIONS = 8
 MOST_STUCK = 64
-_REINITIALIZE_SECONDS = 2.0
+_FIRST_REINITIALIZE_SECONDS = 1.0
+_LONGEST_REINITIALIZE_SECONDS = 60.0
 _CLOSE_SECONDS = 1.0
 # What the token answers to every try of the same act: neither a new session nor a pause helps.
 _LASTING = frozenset({
@@ -38,7 +40,7 @@ _LASTING = frozenset({
     Rv.KEY_UNEXTRACTABLE, Rv.KEY_NOT_WRAPPABLE, Rv.CURVE_NOT_SUPPORTED, Rv.DOMAIN_PARAMS_INVALID,
     Rv.SESSION_READ_ONLY, Rv.TOKEN_WRITE_PROTECTED, Rv.ENCRYPTED_DATA_INVALID,
     Rv.ENCRYPTED_DATA_LEN_RANGE, Rv.WRAPPED_KEY_INVALID, Rv.WRAPPED_KEY_LEN_RANGE,
-    Rv.ACTION_PROHIBITED, Rv.SIGNATURE_INVALID,
+    Rv.ACTION_PROHIBITED, Rv.SIGNATURE_INVALID, Rv.SESSION_COUNT,
 })  # fmt: skip
 
 _log = logging.getLogger(__name__)
@@ -54,15 +56,16 @@ class Pool:
         self._size = size
         self._login = Login(place.pin_source)
         self._loaded: modules.LoadedModule | None = None
-        self._idle: list[Worker] = []
         self._begin()
         _pools.add(self)
 
     def _begin(self) -> None:
         """Begin empty: at first, and in a child of a process that had sessions."""
-        self._changed = threading.Condition(threading.Lock())
-        self._seats = self._waiting = self.stuck = 0
+        self._seats = Seats(self._size)
+        self._count = threading.Lock()
+        self.stuck = 0
         self._again_at = 0.0
+        self._again_pause = _FIRST_REINITIALIZE_SECONDS
         self.breaker = Breaker()
 
     def run(
@@ -82,24 +85,29 @@ class Pool:
         self._login.prepare()
         if not self.breaker.admits():
             raise self._away(doing, "it failed a moment ago and is left alone for a while")
-        worker = self._take(deadline, doing)
-        try:
-            result = worker.ask(
-                lambda session: self._attempt(session, act, deadline, repeat=repeat), deadline
-            )
-        except BaseException as error:
-            told = self._settle(worker, error, doing)
-            if told is error:
-                raise
-            raise told from None
-        self._give_back(worker)
-        self.breaker.succeeded()
-        return result
+        while True:
+            worker = self._take(deadline, doing)
+            try:
+                result = worker.ask(
+                    lambda session: self._attempt(session, act, deadline, repeat=repeat), deadline
+                )
+            except BaseException as error:
+                if _is_full(error) and self._seats.shrink():
+                    self._dismiss(worker)
+                    continue
+                told = self._settle(worker, error, doing)
+                if told is error:
+                    raise
+                raise told from None
+            self._seats.give_back(worker)
+            self.breaker.succeeded()
+            self._again_pause = _FIRST_REINITIALIZE_SECONDS
+            return result
 
     def close(self) -> None:
         """Close every idle session; those in use close when they come back."""
-        while self._idle:
-            worker = self._idle.pop()
+        while self._seats.idle:
+            worker = self._seats.idle.pop()
             try:
                 worker.ask(self._close_session, time.monotonic() + _CLOSE_SECONDS)
             except TimeLimitPassed:
@@ -107,31 +115,17 @@ class Pool:
                 continue
             self._dismiss(worker)
 
-    # Seats: every worker that is not stuck in the module has one.
+    # Workers
 
     def _take(self, deadline: float, doing: Callable[[], str]) -> Worker:
         try:
-            return self._idle.pop()
-        except IndexError:
-            pass
-        # Counted before it looks again: who gives back looks at the count after giving.
-        with self._changed:
-            self._waiting += 1
-            try:
-                while not self._idle:
-                    if self._seats < self._size:
-                        self._seats += 1
-                        break
-                    if not self._changed.wait(deadline - time.monotonic()):
-                        self.breaker.renounced()
-                        raise self._away(doing, f"all {self._size} sessions stayed busy")
-                    if self.breaker.state is BreakerState.OPEN:
-                        raise self._away(doing, "it failed while others waited for it")
-                else:
-                    return self._idle.pop()
-            finally:
-                self._waiting -= 1
-        return self._new_worker()
+            worker = self._seats.take(deadline, lambda: self.breaker.state is BreakerState.OPEN)
+        except NoSeat:
+            self.breaker.renounced()
+            raise self._away(
+                doing, "all its sessions stayed busy, or it failed meanwhile"
+            ) from None
+        return worker or self._new_worker()
 
     def _new_worker(self) -> Worker:
         try:
@@ -140,31 +134,20 @@ class Pool:
                 self._loaded = modules.load(path, reserved)
             return Worker(Session(self._loaded, self.place, self._login), self._returned)
         except BaseException:
-            self._free_seat()
+            self._seats.free()
             self.breaker.renounced()
             raise
-
-    def _give_back(self, worker: Worker) -> None:
-        self._idle.append(worker)
-        if self._waiting:
-            with self._changed:
-                self._changed.notify()
-
-    def _free_seat(self) -> None:
-        with self._changed:
-            self._seats -= 1
-            self._changed.notify_all()
 
     def _dismiss(self, worker: Worker) -> None:
         worker.session.loaded.visitors.discard(worker.session)
         worker.dismiss()
-        self._free_seat()
+        self._seats.free()
 
     def _leave_behind(self) -> None:
-        with self._changed:
+        with self._count:
             self.stuck += 1
-            self._seats -= 1
             stuck = self.stuck
+        self._seats.free()
         _log.error("The token %r does not answer: %d calls hang in its module.", self.name, stuck)
 
     def _returned(self, worker: Worker) -> None:
@@ -172,7 +155,7 @@ class Pool:
         worker.session.close()
         worker.session.loaded.visitors.discard(worker.session)
         worker.dismiss()
-        with self._changed:
+        with self._count:
             self.stuck -= 1
         if self.stuck < MOST_STUCK:
             self.breaker.unlock()
@@ -202,7 +185,9 @@ class Pool:
         loaded = session.loaded
         loaded.enter(session, deadline)
         try:
+            session.healthy = False
             session.ready(time.monotonic(), deadline)
+            session.healthy = True
             return act(session)
         except CryptokiError:
             session.close()
@@ -211,11 +196,15 @@ class Pool:
             loaded.leave(session)
 
     def _may_reinitialize(self) -> bool:
-        """Whether to finalise the module: not often, for its other tokens lose their sessions."""
+        """Whether to finalise the module: ever more seldom while that does not help.
+
+        The other tokens of the module lose their sessions by it, and open new ones.
+        """
         now = time.monotonic()
         if now < self._again_at:
             return False
-        self._again_at = now + _REINITIALIZE_SECONDS
+        self._again_at = now + self._again_pause
+        self._again_pause = min(self._again_pause * 2, _LONGEST_REINITIALIZE_SECONDS)
         return True
 
     def _close_session(self, session: Session) -> None:
@@ -234,46 +223,44 @@ class Pool:
         if worker.abandoned:
             self._leave_behind()
         else:
-            self._give_back(worker)
+            self._seats.give_back(worker)
         if isinstance(error, TimeLimitPassed):
             self._failed(hung=True)
             return self._away(doing, "it did not answer within the time limit")
-        if isinstance(error, TokenAway):
-            self._failed()
-            return self._away(doing, f"no slot of {self.place.module_path} holds it")
-        if isinstance(error, CryptokiError):
-            if _lasts(error):
-                self.breaker.succeeded()
-            else:
-                self._failed()
-            return self._away(doing, str(error))
-        if isinstance(error, Unavailable):
-            self._failed()
-        elif isinstance(error, AntinError):
+        # A session could be opened: then it is this key or act that fails, not the token.
+        if worker.session.healthy and isinstance(error, (AntinError, CryptokiError)):
             self.breaker.succeeded()
+        elif isinstance(error, (TokenAway, CryptokiError, Unavailable)):
+            self._failed()
         else:
             self.breaker.renounced()
+        if isinstance(error, TokenAway):
+            return self._away(doing, f"no slot of {self.place.module_path} holds it")
+        if isinstance(error, CryptokiError):
+            return self._away(doing, str(error))
         return error
 
     def _failed(self, *, hung: bool = False) -> None:
         self.breaker.failed(locked=hung and self.stuck >= MOST_STUCK)
-        with self._changed:
-            self._changed.notify_all()
+        self._seats.wake()
 
     def _away(self, doing: Callable[[], str], because: str) -> SigningUnavailable:
         return SigningUnavailable(f"The token {self.name!r} cannot {doing()}: {because}.")
 
     def after_fork(self) -> None:
         """Leave the parent's sessions to the parent: its worker threads do not exist here."""
-        for worker in self._idle:
+        for worker in self._seats.idle:
             worker.forget()
-        self._idle = []
         self._login.after_fork()
         self._begin()
 
 
 def _lasts(error: Exception) -> bool:
     return isinstance(error, CryptokiError) and error.rv in _LASTING
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, CryptokiError) and error.rv == Rv.SESSION_COUNT
 
 
 def _after_fork() -> None:

@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from core.errors import Conflict, Invalid, Refused
-from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass
+from core.errors import Conflict, Invalid, NotFound, Refused
+from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass, Rv
 from hsm.cryptoki import CryptokiError
 from hsm.layout import MechanismCall, Template, gcm_call
 from hsm.objects import KeyName
@@ -99,7 +99,9 @@ def bound(session: Session, name: KeyName) -> int:
 def find(session: Session, name: KeyName) -> int:
     """Return the handle of the AES key with this name; raises Conflict or Refused."""
     handles = session.module.find(session.handle, name.template(ObjectClass.SECRET_KEY))
-    if len(handles) != 1:
+    if not handles:
+        raise NotFound(f"The token {session.name!r} holds no secret key {name}.")
+    if len(handles) > 1:
         raise Conflict(
             f"The token {session.name!r} holds {len(handles)} secret keys {name}; "
             "there must be one."
@@ -120,10 +122,7 @@ def generate(session: Session, name: KeyName) -> None:
     if session.module.find(session.handle, name.template(ObjectClass.SECRET_KEY)):
         raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
     if Mechanism.AES_KEY_GEN not in session.mechanisms:
-        raise Refused(
-            f"The token {session.name!r} cannot generate AES keys: it has no CKM_AES_KEY_GEN.",
-            code="mechanism_not_on_token",
-        )
+        raise _no_aes(session)
     template: Template = dict(name.template(ObjectClass.SECRET_KEY)) | {
         Attribute.KEY_TYPE: KeyType.AES,
         Attribute.TOKEN: True,
@@ -134,8 +133,23 @@ def generate(session: Session, name: KeyName) -> None:
         Attribute.DECRYPT: True,
         Attribute.VALUE_LEN: 32,
     }
+    call = MechanismCall(Mechanism.AES_KEY_GEN)
     with session.writable():
-        session.module.generate_key(session.handle, MechanismCall(Mechanism.AES_KEY_GEN), template)
+        try:
+            session.module.generate_key(session.handle, call, template)
+        except CryptokiError as error:
+            # tpm2-pkcs11 lists the mechanism all the same.
+            if error.rv == Rv.FUNCTION_NOT_SUPPORTED:
+                raise _no_aes(session) from None
+            raise
+
+
+def _no_aes(session: Session) -> Refused:
+    return Refused(
+        f"The token {session.name!r} cannot generate AES keys; keep the vault's key "
+        "on another one.",
+        code="mechanism_not_on_token",
+    )
 
 
 def _changed() -> Invalid:

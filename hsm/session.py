@@ -25,6 +25,7 @@ class Session:
     """A session that opens itself; used by its worker's thread alone.
 
     `bound` is room for what was found with this session's handles: it is emptied with them.
+    `healthy` says whether the token let itself be opened and logged into at the last try.
     """
 
     def __init__(self, loaded: LoadedModule, place: KeyUri, login: Login) -> None:
@@ -33,7 +34,7 @@ class Session:
         self.loaded, self.module = loaded, loaded.module
         self.bound: dict[object, object] = {}
         self.room = Room()
-        self.inside = False
+        self.inside = self.healthy = False
         self.token: Token | None = None
         self.mechanisms: frozenset[int] = frozenset()
         self._place, self._login = place, login

@@ -7,7 +7,7 @@ level 3). Its configuration is named by the process's environment, SOFTHSM2_CONF
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import durable
@@ -61,12 +61,13 @@ def module_path() -> Path:
     raise NotFound("SoftHSM is not installed; run apt-get install softhsm2.")
 
 
-def create_token(folder: Path, label: str) -> SoftToken:
+def create_token(folder: Path, label: str, *, module: Path | None = None) -> SoftToken:
     """Make a SoftHSM instance with one token in `folder` and activate it in this process.
 
     The user's PIN and the security officer's are drawn at random into the files `pin` and
     `so-pin` (0600). A second token in the same folder shares its configuration and gets files
-    of its own, `pin.LABEL` and `so-pin.LABEL`. Raises Conflict when the label is taken.
+    of its own, `pin.LABEL` and `so-pin.LABEL`. `module` is SoftHSM's library where it is not
+    the installed one. Raises Conflict when the label is taken.
     """
     if not label or len(label.encode()) > _MOST_LABEL_BYTES or "/" in label:
         raise Invalid(
@@ -74,8 +75,8 @@ def create_token(folder: Path, label: str) -> SoftToken:
         )
     folder = folder.absolute()
     _lay_out(folder)
-    token = _describe(folder, label)
-    activate(folder)
+    token = replace(_describe(folder, label), module_path=module or module_path())
+    activate(folder, module=module)
     _initialize(token)
     return token
 
@@ -89,7 +90,7 @@ def open_token(folder: Path, label: str) -> SoftToken:
     return token
 
 
-def activate(folder: Path) -> None:
+def activate(folder: Path, *, module: Path | None = None) -> None:
     """Point this process (and those it starts) at the SoftHSM instance in `folder`.
 
     Repeating it changes nothing. Raises Conflict while keys of another folder are in use,
@@ -100,7 +101,7 @@ def activate(folder: Path) -> None:
         raise NotFound(f"There is no SoftHSM instance in {folder}: {configuration} is missing.")
     if os.environ.get(_VARIABLE) == configuration:
         return
-    loaded = modules.loaded_already(module_path())
+    loaded = modules.loaded_already(module or module_path())
     if loaded is not None and not loaded.rest():
         raise Conflict(
             f"SoftHSM is in use in this process with {os.environ.get(_VARIABLE)}; it cannot be "
