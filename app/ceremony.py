@@ -72,7 +72,9 @@ class Conductor:
     def run(self) -> Path:
         """Hold the ceremony; return the folder of its transcript and outputs."""
         self.check()
-        schema.upgrade(self._works.instance.database())
+        unchecked = self._works.instance.database()
+        schema.upgrade(unchecked)
+        unchecked.dispose()
         self._folder.mkdir(mode=0o750)
         self._make_keys()
         if self._script.root is None:

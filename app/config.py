@@ -6,15 +6,26 @@ where the PIN is read from. Unknown keys are refused.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import Invalid, NotFound
 
 FILE = "antin.toml"
 
-Address = Annotated[str, Field(pattern=r"^[0-9a-zA-Z.\-\[\]:]+:[0-9]{1,5}$")]
+_MOST_PORT = 65535
+
+
+def _has_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > _MOST_PORT:
+        raise ValueError(f"a port is at most {_MOST_PORT}")
+    return address
+
+
+Address = Annotated[
+    str, Field(pattern=r"^[0-9a-zA-Z.\-\[\]:]+:[0-9]{1,5}$"), AfterValidator(_has_port)
+]
 
 
 class _Table(BaseModel):
@@ -24,7 +35,7 @@ class _Table(BaseModel):
 class Database(_Table):
     """Where the database is; a relative sqlite path lies in the home folder."""
 
-    url: str
+    url: Annotated[str, Field(pattern=r"^(sqlite:///|postgresql\+psycopg://).")]
 
 
 class Keys(_Table):
@@ -67,6 +78,15 @@ class Crl(_Table):
     valid_hours: Annotated[int, Field(ge=1, le=240)] = 48
     every_hours: Annotated[int, Field(ge=1, le=24)] = 12
 
+    @model_validator(mode="after")
+    def _overlap(self) -> Self:
+        if self.valid_hours <= self.every_hours:
+            raise ValueError(
+                f"a CRL that is valid for {self.valid_hours} h runs out before the next one, made "
+                f"every {self.every_hours} h"
+            )
+        return self
+
 
 class Ocsp(_Table):
     """How long an answer is valid, in hours (8 to 240), and the responder certificate, in days."""
@@ -95,7 +115,10 @@ def read(home: Path) -> Config:
         raise NotFound(
             f"There is no instance in {home}: {path} is missing. Run `antin init` first."
         )
-    return parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise Invalid(f"The configuration {path} is not UTF-8 text.") from error
 
 
 def parse(text: str, where: str) -> Config:
@@ -105,6 +128,7 @@ def parse(text: str, where: str) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"The configuration {where} is not TOML: {error}.") from error
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
+        first = error.errors(include_input=False)[0]  # the value may be a password
         key = ".".join(str(part) for part in first["loc"])
-        raise Invalid(f"The configuration {where} is refused at {key}: {first['msg']}.") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise Invalid(f"The configuration {where} is refused at {key}: {why}.") from None

@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.x509.oid import NameOID
+
 from app import config, rulebooks, shipped
 from app.ceremony import Conductor
 from app.script import Authority, Ceremony, Person, Script, Subject
 from app.wiring import Works
+from ca.names import MOST_CHARACTERS
 from core import durable
 from core.clock import Clock
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from hsm import softhsm
 from hsm.mechanisms import KeyKind
 
@@ -48,8 +51,9 @@ def create(
 
     `say` is told each step in a sentence; `clock` is for replays alone.
     """
+    planned = script(plan)
     works = prepare(home, plan, clock=clock, say=say)
-    Conductor(works, script(plan), say).run()
+    Conductor(works, planned, say).run()
     return works
 
 
@@ -60,16 +64,19 @@ def prepare(
     clock: Clock | None = None,
     say: Callable[[str], None] = lambda _sentence: None,
 ) -> Works:
-    """Make the token, the configuration and the rulebooks: all that comes before a ceremony."""
+    """Make the token, the configuration and the rulebooks: all that comes before a ceremony.
+
+    A plan that cannot be carried out is refused (Invalid) before anything is made.
+    """
     if (home / config.FILE).exists():
         raise Conflict(
             f"There is an instance in {home} already; choose another folder or remove that one."
         )
+    config.parse(_configuration(plan, "pkcs11:object={}".format), str(home / config.FILE))
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     say("Making a SoftHSM token with a random PIN.")
     token = softhsm.create_token(home / TOKEN_FOLDER, "antin")
-    text = _configuration(plan, token)
-    config.parse(text, str(home / config.FILE))
+    text = _configuration(plan, token.uri)
     durable.write(home / config.FILE, text.encode(), mode=0o640)
     rulebooks.write(home, plan.rulebooks)
     return Works(home, clock=clock)
@@ -78,6 +85,12 @@ def prepare(
 def script(plan: Plan) -> Script:
     """Return the ceremony of an embedded instance: nobody is present but the program."""
     organisation = plan.organisation
+    longest = f"{organisation} Issuing CA"
+    if not organisation.strip() or len(longest) > MOST_CHARACTERS[NameOID.COMMON_NAME]:
+        raise Invalid(
+            f"The CA's name {longest!r} has {len(longest)} characters; it must name an "
+            f"organisation in at most {MOST_CHARACTERS[NameOID.COMMON_NAME]} (RFC 5280 Appendix A)."
+        )
     nobody = Person(name="antin init", role="unattended, not a ceremony that others rely on")
     return Script(
         ceremony=Ceremony(title=f"Embedded keys of {organisation}", present=(nobody,)),
@@ -94,8 +107,8 @@ def script(plan: Plan) -> Script:
     )
 
 
-def _configuration(plan: Plan, token: softhsm.SoftToken) -> str:
-    keys = "\n".join(f'{role} = ["{token.uri(role)}"]' for role in ROLES)
+def _configuration(plan: Plan, uri: Callable[[str], str]) -> str:
+    keys = "\n".join(f'{role} = ["{uri(role)}"]' for role in ROLES)
     return f"""\
 # The configuration of this instance. It holds no secret: pin-source names the file of the PIN.
 

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ca import names
 from core.errors import Invalid
 from hsm.mechanisms import KeyKind
 
@@ -48,8 +49,9 @@ class Subject(_Table):
         return x509.Name(
             [
                 x509.NameAttribute(NameOID.COUNTRY_NAME, self.country),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.organisation),
-                x509.NameAttribute(NameOID.COMMON_NAME, self.common_name),
+                # 64 characters, whatever their octets (X.520), which the library would count.
+                names.attribute(NameOID.ORGANIZATION_NAME, self.organisation),
+                names.attribute(NameOID.COMMON_NAME, self.common_name),
             ]
         )
 
