@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from app.cli import ceremony, certificates, crl, dossiers, lifecycle, policies, running, springs
+from app.cli import (
+    ceremony,
+    certificates,
+    crl,
+    dossiers,
+    lifecycle,
+    policies,
+    registers,
+    running,
+    springs,
+)
 from app.cli.desk import Place, user
 from core.errors import AntinError, Invalid
 
@@ -24,6 +34,7 @@ for commands in (running.app, lifecycle.app, certificates.app, springs.app):
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")
 app.add_typer(ceremony.app, name="ceremony")
+dossiers.dossier.registered_commands.extend(registers.app.registered_commands)
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")
 app.add_typer(dossiers.case, name="case")
