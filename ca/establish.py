@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import draft, issuers, lint, records
-from ca.csr import PublicKey
 from ca.issue import Order, issue, refuse_findings
 from ca.issuers import SigningIssuer, Urls
+from ca.keys import PublicKey, spki_sha256
 from ca.model import Approval, Certificate, Issuer
 from ca.profiles import Profile
 from core import audit, serials
@@ -49,6 +49,8 @@ def establish_root(
     der = draft.sign(drafted, key)
     certificate = x509.load_der_x509_certificate(der)
     certificate.verify_directly_issued_by(certificate)
+    with db.begin() as tx:
+        records.claim_keys(tx, {spki_sha256(certificate.public_key()): f"issuer:{name}"})
     recorded = _record(db, clock, certificate, name=name, parent_id=None, actor=actor)
     return issuers.load(recorded, key, urls)
 

@@ -1,86 +1,79 @@
 """Issuance, in the order that makes it safe; the order is the argument.
 
-    1. the approval is checked; the key is claimed for its subscriber
-    2. the draft is built and linted: any finding stops here, nothing was signed
+    1. the approval is checked; the draft is built and linted: any finding stops here
+    2. the key is found neither blocked nor another's, and claimed for its subscriber
     3. COMMIT: the pending row with serial and to-be-signed bytes
-    4. the issuing key signs; the result is parsed, compared with the draft, verified
+    4. the issuing key signs these bytes; the result is parsed, compared, verified
     5. COMMIT: issued
 
-A crash between 3 and 5 leaves a pending row, and `reconcile` revokes that serial: a certificate
-that was signed but lost is dead on arrival. The decision was committed before, by policy.
+A crash between 3 and 5 leaves a pending row. The same command again signs the same bytes and ends
+it; when nobody asks again, `reconcile` revokes that serial: a certificate that was signed but lost
+is dead on arrival. The decision was committed before, by policy.
+
+Many orders go the same way together and share their commits; each has its own outcome.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from ca import draft, lint, records, status
-from ca.csr import PublicKey, spki_sha256
+from ca import draft, lint, order, recording, records, signatures
 from ca.issuers import SigningIssuer
-from ca.model import Act, Approval, Certificate, Hold, HoldSource, Standing
-from ca.profiles import Profile
-from core import audit, serials
+from ca.keys import spki_sha256
+from ca.model import Certificate, Stage
+from ca.order import Order, Replacement
+from ca.recording import Ready, Signed
+from core import serials
 from core.clock import Clock
 from core.database import Database
-from core.errors import Refused
+from core.errors import AntinError, Conflict, Refused
+
+__all__ = ["Order", "Outcome", "Replacement", "issue", "issue_all", "refuse_findings"]
+
+Outcome = Certificate | AntinError
+"""What became of one order: the certificate, or why there is none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be issued: the key, the name from the register, the profile, the validity (UTC).
+@dataclass(slots=True)
+class _Work:
+    """One order on its way; `outcome` is set when it has ended."""
 
-    With `on_hold` the certificate is born suspended (not yet activated) until that hold is lifted.
-    """
-
-    approval: Approval
-    profile: Profile
-    subject: x509.Name
-    public_key: PublicKey
-    not_before: datetime
-    not_after: datetime
-    on_hold: bool = False
+    order: Order
+    key: bytes
+    ready: Ready | None = None
+    pending: Certificate | None = None
+    signed: Signed | None = None
+    outcome: Outcome | None = None
 
 
 def issue(db: Database, clock: Clock, issuer: SigningIssuer, order: Order) -> Certificate:
     """Issue one certificate; the same approval twice returns the first certificate again.
 
-    Raises Refused (approval, key, validity, lint), SigningUnavailable, or Conflict when the pending
-    row was given up meanwhile.
+    Raises Refused (approval, key, validity, lint, predecessor), SigningUnavailable, or Conflict
+    when the pending row was given up meanwhile.
     """
-    with db.read() as tx:
-        earlier = records.by_decision(tx, order.approval.decision)
-    if earlier is not None and earlier.der is not None:
-        return earlier
-    _check_approval(order)
-    drafted = _draft(issuer, order)
-    row = _record_pending(db, clock, issuer, order, drafted)
-    der = _sign(issuer, drafted)
-    return _record_issued(db, clock, row, order, der)
+    (outcome,) = issue_all(db, clock, issuer, [order])
+    if isinstance(outcome, AntinError):
+        raise outcome
+    return outcome
 
 
-def _check_approval(order: Order) -> None:
-    approval = order.approval
-    if approval.act is not Act.ISSUE or approval.serial is not None:
-        raise Refused(
-            f"The approval {approval.decision!r} allows {approval.act}, not issuance.",
-            code="approval_of_other_act",
-        )
+def issue_all(
+    db: Database, clock: Clock, issuer: SigningIssuer, orders: Sequence[Order]
+) -> list[Outcome]:
+    """Issue many certificates with shared commits; one order's refusal stops no other.
 
-
-def _draft(issuer: SigningIssuer, order: Order) -> draft.Draft:
-    drafted = draft.build(
-        issuer=issuer,
-        profile=order.profile,
-        subject=order.subject,
-        public_key=order.public_key,
-        serial=serials.draw(),
-        not_before=order.not_before,
-        not_after=order.not_after,
-    )
-    refuse_findings(lint.examine(drafted, issuer))
-    return drafted
+    Returns the outcomes in the order of the orders. No two of them may share a decision.
+    """
+    works = [_Work(each, spki_sha256(each.public_key)) for each in orders]
+    _take_up(db, works)
+    _each(works, lambda work: _draft(issuer, work))
+    _together(works, lambda some: _record_pending(db, clock, issuer, some))
+    _each(works, lambda work: _sign(issuer, work))
+    _together(works, lambda some: _record_issued(db, clock, some))
+    return [_outcome(work) for work in works]
 
 
 def refuse_findings(findings: list[lint.Finding]) -> None:
@@ -90,42 +83,95 @@ def refuse_findings(findings: list[lint.Finding]) -> None:
         raise Refused(f"The draft is not fit to be signed: {listed}", code="lint")
 
 
-def _record_pending(
-    db: Database, clock: Clock, issuer: SigningIssuer, order: Order, drafted: draft.Draft
-) -> int:
-    now = clock.now()
-    spki = spki_sha256(order.public_key)
+def _open(works: Iterable[_Work]) -> list[_Work]:
+    return [work for work in works if work.outcome is None]
+
+
+def _outcome(work: _Work) -> Outcome:
+    if work.outcome is None:
+        raise RuntimeError("An order was left without an outcome.")
+    return work.outcome
+
+
+def _each(works: Iterable[_Work], step: Callable[[_Work], None]) -> None:
+    """Do a step for each open work; an error is that work's outcome."""
+    for work in _open(works):
+        try:
+            step(work)
+        except AntinError as error:
+            work.outcome = error
+
+
+def _together(works: Iterable[_Work], step: Callable[[list[_Work]], None]) -> None:
+    """Do a step that commits for all open works at once; if that fails, for each alone."""
+    some = _open(works)
+    try:
+        if some:
+            step(some)
+    except AntinError as error:
+        if len(some) == 1:
+            some[0].outcome = error
+        else:
+            _each(some, lambda work: step([work]))
+
+
+def _take_up(db: Database, works: Sequence[_Work]) -> None:
+    """Find what these decisions began before: it is returned, ended now, or was given up."""
+    with db.read() as tx:
+        known = records.begun(tx, [work.order.approval.decision for work in works])
+    for work in works:
+        begun = known.get(work.order.approval.decision)
+        if begun is None:
+            continue
+        if begun.spki_sha256 != work.key or begun.certificate.stage is Stage.LOST:
+            work.outcome = Conflict(
+                f"The decision {work.order.approval.decision!r} was used for another issuance, or "
+                "for one that was given up; ask for a new decision."
+            )
+        elif begun.certificate.stage is Stage.ISSUED:
+            work.outcome = begun.certificate
+        else:
+            work.pending = begun.certificate
+            work.ready = Ready(order=work.order, key=work.key, tbs=begun.tbs)
+
+
+def _draft(issuer: SigningIssuer, work: _Work) -> None:
+    wanted = work.order
+    if work.ready is not None:
+        return
+    order.check(wanted)
+    drafted = draft.build(
+        issuer=issuer,
+        profile=wanted.profile,
+        subject=wanted.subject,
+        public_key=wanted.public_key,
+        serial=serials.draw(),
+        not_before=wanted.not_before,
+        not_after=wanted.not_after,
+    )
+    refuse_findings(lint.examine(drafted, issuer))
+    work.ready = Ready(order=wanted, key=work.key, tbs=drafted.tbs, sample=drafted.sample)
+
+
+def _record_pending(db: Database, clock: Clock, issuer: SigningIssuer, works: list[_Work]) -> None:
+    fresh = [(work, work.ready) for work in works if work.pending is None and work.ready]
+    if not fresh:
+        return
     with db.begin() as tx:  # COMMIT: the intent, before anything is signed
-        records.claim_key(tx, spki, order.approval.subscriber)
-        return records.add_pending(
-            tx,
-            {
-                "issuer_id": issuer.issuer.id,
-                "serial": drafted.sample.serial_number,
-                "subscriber": order.approval.subscriber,
-                "profile": order.profile.name,
-                "tbs": drafted.tbs,
-                "spki_sha256": spki,
-                "not_before": order.not_before,
-                "not_after": order.not_after,
-                "decision": order.approval.decision,
-                "created_at": now,
-            },
-            _standing(order, now),
-        )
+        made = recording.pending(tx, issuer.issuer, [ready for _, ready in fresh], clock.now())
+    for (work, _), each in zip(fresh, made, strict=True):
+        if isinstance(each, AntinError):
+            work.outcome = each
+        else:
+            work.pending = each
 
 
-def _standing(order: Order, now: datetime) -> Standing:
-    if not order.on_hold:
-        return Standing()
-    hold = Hold(source=HoldSource.NOT_ACTIVATED, clause=order.approval.clause, placed_at=now)
-    return status.on_hold_from_birth(hold)
-
-
-def _sign(issuer: SigningIssuer, drafted: draft.Draft) -> bytes:
-    der = draft.sign(drafted, issuer.key)
+def _sign(issuer: SigningIssuer, work: _Work) -> None:
+    if work.pending is None or work.ready is None:
+        raise RuntimeError("Nothing is signed before it is recorded.")
+    der = signatures.sign(issuer.key, work.ready.tbs)
     certificate = x509.load_der_x509_certificate(der)
-    if certificate.tbs_certificate_bytes != drafted.tbs:
+    if certificate.tbs_certificate_bytes != work.ready.tbs:
         raise RuntimeError("The signed certificate differs from its draft; it is given up.")
     try:
         certificate.verify_directly_issued_by(issuer.certificate)
@@ -133,36 +179,12 @@ def _sign(issuer: SigningIssuer, drafted: draft.Draft) -> bytes:
         raise RuntimeError(
             f"The key of {issuer.issuer.name!r} gave a signature that does not verify."
         ) from error
-    return der
+    work.signed = Signed(order=work.order, pending=work.pending, der=der)
 
 
-def _record_issued(db: Database, clock: Clock, row: int, order: Order, der: bytes) -> Certificate:
-    approval = order.approval
+def _record_issued(db: Database, clock: Clock, works: list[_Work]) -> None:
+    signed = [(work, work.signed) for work in works if work.signed]
     with db.begin() as tx:  # COMMIT: issued
-        records.mark_issued(tx, row, der)
-        issued = records.by_id(tx, row)
-        standing = issued.standing
-        records.add_event(
-            tx,
-            certificate_id=row,
-            at=standing.since or issued.created_at,
-            act=Act.ISSUE,
-            status=standing.status,
-            reason=standing.reason,
-            source=HoldSource.NOT_ACTIVATED if order.on_hold else None,
-            decision=approval.decision,
-            clause=approval.clause,
-            because=approval.because,
-        )
-        audit.append(
-            tx,
-            at=clock.now(),
-            actor=approval.actor,
-            act="certificate.issue",
-            subject=f"certificate:{serials.to_hex(issued.serial)}",
-            subscriber=approval.subscriber,
-            profile=order.profile.name,
-            decision=approval.decision,
-            status=standing.status,
-        )
-        return issued
+        made = recording.issued(tx, [each for _, each in signed], clock.now())
+    for (work, _), each in zip(signed, made, strict=True):
+        work.outcome = each

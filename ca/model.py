@@ -68,6 +68,14 @@ class Approval:
     at: datetime
 
 
+class Succession(StrEnum):
+    """Why one certificate follows another: the same again, a new key, or changed data."""
+
+    RENEWAL = "renewal"
+    REKEY = "rekey"
+    REISSUE = "reissue"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """A CA certificate under which we issue, by its short name; `der` is the certificate.

@@ -6,6 +6,8 @@ identifiers, clauses and sentences.
 """
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +27,7 @@ from sqlalchemy import (
 from core.chain import Entry
 from core.database import Identity, Tx, UtcDateTime, metadata
 
-__all__ = ["Entry", "append", "canonical", "entries"]
+__all__ = ["Entry", "New", "append", "append_all", "canonical", "entries"]
 
 audit_entry = Table(
     "audit_entry",
@@ -65,17 +67,40 @@ audit_checkpoint = Table(
 """Signed statements of how far the chain had grown: `token` is a compact JWS."""
 
 
-def append(tx: Tx, *, at: datetime, actor: str, act: str, subject: str, **detail: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Add one entry in the acting transaction.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """An entry to be added.
 
     `actor` is `kind:name` (operator:lan, worker:sweep), `act` a verb with its area
     (certificate.suspend), `subject` the thing acted on (certificate:4F0A.., subscriber:KH00001).
     """
-    tx.execute(
-        insert(audit_entry).values(
-            at=at, actor=actor, act=act, subject=subject, detail=canonical(detail)
-        )
-    )
+
+    at: datetime
+    actor: str
+    act: str
+    subject: str
+    detail: Mapping[str, Any]
+
+
+def append(tx: Tx, *, at: datetime, actor: str, act: str, subject: str, **detail: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Add one entry in the acting transaction; the fields are those of `New`."""
+    append_all(tx, [New(at=at, actor=actor, act=act, subject=subject, detail=detail)])
+
+
+def append_all(tx: Tx, entries: Sequence[New]) -> None:
+    """Add entries in the acting transaction, in this order."""
+    if entries:
+        rows = [
+            {
+                "at": each.at,
+                "actor": each.actor,
+                "act": each.act,
+                "subject": each.subject,
+                "detail": canonical(each.detail),
+            }
+            for each in entries
+        ]
+        tx.execute(insert(audit_entry), rows)
 
 
 def entries(tx: Tx, *, subject: str | None = None) -> list[Entry]:

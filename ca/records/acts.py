@@ -1,5 +1,6 @@
 """The history of each certificate: status events, appended and never changed."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select
@@ -10,11 +11,15 @@ from core.database import Tx
 from core.reasons import Reason
 
 
-def add_event(tx: Tx, **values: Any) -> int:  # noqa: ANN401 - the columns of status_event
-    """Append one status event and return its number."""
-    query = insert(status_event).values(**values).returning(status_event.c.id)
-    number: int = tx.execute(query).scalar_one()
-    return number
+def add_event(tx: Tx, **values: Any) -> None:  # noqa: ANN401 - the columns of status_event
+    """Append one status event."""
+    add_events(tx, [values])
+
+
+def add_events(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append status events; each row names the same columns of status_event."""
+    if rows:
+        tx.execute(insert(status_event), rows)
 
 
 def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:

@@ -26,7 +26,7 @@ def by_serial(tx: Tx, serial: int, *, issuer_id: int | None = None) -> Certifica
             f"{len(rows)} issuers have a certificate with the serial {serials.to_hex(serial)}; "
             "name the issuer too."
         )
-    return _with_holds(tx, rows)[0]
+    return with_holds(tx, rows)[0]
 
 
 def by_decision(tx: Tx, decision: str) -> Certificate | None:
@@ -47,14 +47,14 @@ def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
     found: list[Certificate] = []
     for some in chunked(certificate_ids):
         query = _certificates().where(certificate.c.id.in_(some))
-        found.extend(_with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all()))
+        found.extend(with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all()))
     return found
 
 
 def of_profiles(tx: Tx, profiles: Iterable[str]) -> list[Certificate]:
     """Return the certificates of these profiles, oldest first."""
     query = _certificates().where(certificate.c.profile.in_(list(profiles)))
-    return _with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+    return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
 
 
 def lock(tx: Tx, certificate_id: int) -> Certificate:
@@ -67,7 +67,7 @@ def lock(tx: Tx, certificate_id: int) -> Certificate:
 def of_subscriber(tx: Tx, subscriber: str) -> list[Certificate]:
     """Return a subscriber's certificates, oldest first."""
     query = _certificates().where(certificate.c.subscriber == subscriber)
-    return _with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+    return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
 
 
 def of_subscribers(tx: Tx, subscribers: Iterable[str]) -> dict[str, list[Certificate]]:
@@ -78,7 +78,7 @@ def of_subscribers(tx: Tx, subscribers: Iterable[str]) -> dict[str, list[Certifi
         query = (
             _certificates().where(certificate.c.subscriber.in_(names)).order_by(certificate.c.id)
         )
-        for each in _with_holds(tx, tx.execute(query).all()):
+        for each in with_holds(tx, tx.execute(query).all()):
             found[each.subscriber].append(each)
     return found
 
@@ -96,10 +96,11 @@ def _certificates() -> Select[Any]:
 
 def _one(tx: Tx, condition: Any) -> Certificate | None:  # noqa: ANN401 - any SQL condition
     row = tx.execute(_certificates().where(condition)).one_or_none()
-    return None if row is None else _with_holds(tx, [row])[0]
+    return None if row is None else with_holds(tx, [row])[0]
 
 
-def _with_holds(tx: Tx, rows: Iterable[Row[Any]]) -> list[Certificate]:
+def with_holds(tx: Tx, rows: Iterable[Row[Any]]) -> list[Certificate]:
+    """Return the certificates of these rows with their open holds."""
     rows = list(rows)
     held = [row.id for row in rows if row.status == Status.HOLD]
     holds: dict[int, list[Hold]] = {}

@@ -1,63 +1,94 @@
-"""The steps of an issuance: the key claimed, the row pending, then issued or lost."""
+"""The steps of an issuance: rows pending, then issued or lost; and which row follows which."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ca.model import Stage, Standing
-from ca.records import standings
-from ca.tables import certificate, subject_key
-from core.database import Tx
-from core.errors import Conflict, Refused
+from ca.model import Certificate, Stage, Standing, Status, Succession
+from ca.records import certificates, standings
+from ca.tables import certificate, succession
+from core.database import Tx, chunked
+from core.errors import Conflict
+from core.reasons import Reason
 
 
-def claim_key(tx: Tx, spki_sha256: bytes, subscriber: str) -> None:
-    """Bind a public key to a subscriber for ever; raises Refused when another one has it."""
-    owner = tx.execute(
-        select(subject_key.c.subscriber).where(subject_key.c.spki_sha256 == spki_sha256)
-    ).scalar_one_or_none()
-    if owner is None:
-        tx.execute(insert(subject_key).values(spki_sha256=spki_sha256, subscriber=subscriber))
-    elif owner != subscriber:
-        raise Refused(
-            "The public key belongs to another subscriber already; generate a new key pair.",
-            code="key_of_another_subscriber",
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A certificate that a decision began, with its to-be-signed bytes and its key's hash."""
+
+    certificate: Certificate
+    tbs: bytes
+    spki_sha256: bytes
 
 
-def add_pending(tx: Tx, values: Mapping[str, Any], standing: Standing) -> int:
-    """Record a certificate that is about to be signed; returns its row id.
+def begun(tx: Tx, decisions: Collection[str]) -> dict[str, Begun]:
+    """Return what these decisions began, pending, issued or lost, by decision."""
+    found: dict[str, Begun] = {}
+    for some in chunked(decisions):
+        query = select(certificate).where(certificate.c.decision.in_(some))
+        rows = tx.execute(query).all()
+        for row, each in zip(rows, certificates.with_holds(tx, rows), strict=True):
+            found[row.decision] = Begun(certificate=each, tbs=row.tbs, spki_sha256=row.spki_sha256)
+    return found
 
-    Raises Conflict when the decision was used before or the serial is taken.
+
+def add_pending(tx: Tx, rows: Sequence[Mapping[str, Any]], births: Sequence[Standing]) -> list[int]:
+    """Record certificates that are about to be signed; return their row ids in order.
+
+    Raises Conflict when a decision was used before or a serial is taken.
     """
+    values = [
+        {"stage": Stage.PENDING, **row, **standings.columns(standing)}
+        for row, standing in zip(rows, births, strict=True)
+    ]
     try:
-        columns = standings.columns(standing)
-        query = insert(certificate).values(stage=Stage.PENDING, **values, **columns)
-        row_id: int = tx.execute(query.returning(certificate.c.id)).scalar_one()
+        tx.execute(insert(certificate), values)
     except IntegrityError as error:
         raise Conflict(
-            f"The decision {values['decision']!r} was used for an issuance already; "
-            "ask for a new decision."
+            "A decision was used for an issuance already; ask for a new decision."
         ) from error
-    for each in standing.holds:
-        standings.insert_hold(tx, row_id, each)
-    return row_id
+    ids: dict[str, int] = {}
+    for some in chunked(row["decision"] for row in rows):
+        query = select(certificate.c.decision, certificate.c.id)
+        found = tx.execute(query.where(certificate.c.decision.in_(some)))
+        ids |= {row.decision: row.id for row in found}
+    numbers = [ids[row["decision"]] for row in rows]
+    for number, standing in zip(numbers, births, strict=True):
+        for each in standing.holds:
+            standings.insert_hold(tx, number, each)
+    return numbers
 
 
-def mark_issued(tx: Tx, certificate_id: int, der: bytes) -> None:
-    """Turn a pending row into an issued certificate; raises Conflict when it is not pending."""
-    changed = tx.execute(
-        update(certificate)
-        .where(certificate.c.id == certificate_id, certificate.c.stage == Stage.PENDING)
-        .values(stage=Stage.ISSUED, der=der)
-    )
-    if changed.rowcount != 1:
-        raise Conflict(
-            f"The certificate in row {certificate_id} is no longer pending; it was given up."
+def lock_pending(tx: Tx, certificate_ids: Iterable[int]) -> set[int]:
+    """Return which of these rows are still pending, locked until the transaction ends."""
+    found: set[int] = set()
+    for some in chunked(sorted(certificate_ids)):
+        query = (
+            select(certificate.c.id)
+            .where(certificate.c.id.in_(some), certificate.c.stage == Stage.PENDING)
+            .order_by(certificate.c.id)
+            .with_for_update()
         )
+        found.update(tx.execute(query).scalars())
+    return found
+
+
+def mark_issued(tx: Tx, ders: Mapping[int, bytes]) -> None:
+    """Turn pending rows, which the transaction has locked, into issued certificates."""
+    if ders:
+        rows = [{"row": number, "octets": der} for number, der in ders.items()]
+        tx.execute(_ISSUED, rows)
+
+
+_ISSUED = (
+    update(certificate)
+    .where(certificate.c.id == bindparam("row"))
+    .values(stage=Stage.ISSUED, der=bindparam("octets"))
+)
 
 
 def mark_lost(tx: Tx, certificate_id: int) -> None:
@@ -78,3 +109,37 @@ def pending_since(tx: Tx, before: datetime) -> list[int]:
         .with_for_update(skip_locked=True)
     )
     return list(tx.execute(query).scalars())
+
+
+def add_succession(
+    tx: Tx, *, successor_id: int, predecessor_id: int, kind: Succession, reason: Reason
+) -> None:
+    """Record that one certificate follows another."""
+    tx.execute(
+        insert(succession).values(
+            successor_id=successor_id, predecessor_id=predecessor_id, kind=kind, reason=reason
+        )
+    )
+
+
+def successors(tx: Tx, predecessor_id: int) -> list[tuple[int, Succession, Reason]]:
+    """Return the certificates that follow one and live: issued or under way, and not revoked."""
+    query = (
+        select(succession)
+        .join(certificate, certificate.c.id == succession.c.successor_id)
+        .where(
+            succession.c.predecessor_id == predecessor_id,
+            certificate.c.status != Status.REVOKED,
+        )
+        .order_by(succession.c.successor_id)
+    )
+    return [
+        (row.successor_id, Succession(row.kind), Reason(row.reason)) for row in tx.execute(query)
+    ]
+
+
+def predecessor(tx: Tx, successor_id: int) -> int | None:
+    """Return the row of the certificate that this one follows, None when it is a first one."""
+    query = select(succession.c.predecessor_id).where(succession.c.successor_id == successor_id)
+    found: int | None = tx.execute(query).scalar_one_or_none()
+    return found

@@ -11,7 +11,7 @@ from ca.tables import blocked_key, certificate, subject_key
 from core.database import Tx, chunked
 
 
-def claim(tx: Tx, owners: Mapping[bytes, str]) -> dict[bytes, str]:
+def claim_keys(tx: Tx, owners: Mapping[bytes, str]) -> dict[bytes, str]:
     """Bind each public key (by its hash) to a subscriber, for ever, unless one has it already.
 
     Returns whose each key is now. Two that claim one key at once: the first commit has it, and
@@ -35,7 +35,7 @@ def owners_of(tx: Tx, keys: Collection[bytes]) -> dict[bytes, str]:
     return found
 
 
-def block(tx: Tx, keys: Iterable[bytes], *, at: datetime, actor: str, because: str) -> None:
+def block_keys(tx: Tx, keys: Iterable[bytes], *, at: datetime, actor: str, because: str) -> None:
     """Block public keys for ever; one that is blocked already keeps its first reason."""
     rows = [{"spki_sha256": spki, "at": at, "actor": actor, "because": because} for spki in keys]
     insert = sqlite_insert if tx.dialect.name == "sqlite" else postgresql_insert
