@@ -59,11 +59,12 @@ class Softhsm(_Table):
 
 
 class Listen(_Table):
-    """The addresses (host:port) that the processes listen on."""
+    """The addresses (host:port) that the processes listen on; `metrics` is the responder's own."""
 
     responder: Address = "127.0.0.1:8080"
     portal: Address = "127.0.0.1:8081"
     internal: Address = "127.0.0.1:8082"
+    metrics: Address | None = None
 
 
 class Urls(_Table):

@@ -15,6 +15,7 @@ from crl.model import Settings as CrlSettings
 from crl.targets import Directory
 from hsm import softhsm
 from hsm.keyring import Keyring
+from ocsp.model import Settings as OcspSettings
 
 OCSP_SUBSCRIBER = "antin-ocsp"
 """Under which name the engine keeps the certificates of our own OCSP responder."""
@@ -55,6 +56,11 @@ class Instance:
         return CrlSettings(
             interval=interval, overlap=timedelta(hours=settings.valid_hours) - interval
         )
+
+    @property
+    def ocsp_settings(self) -> OcspSettings:
+        """How OCSP is answered."""
+        return OcspSettings(validity=timedelta(hours=self.config.ocsp.valid_hours))
 
     @property
     def crl_target(self) -> Directory:

@@ -4,32 +4,31 @@ Reads the database, holds the OCSP key alone, and loads neither Flask nor issuin
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER, Instance
+from app.authorities import load_index
+from app.instance import CRL_FOLDER, Instance
 from ca import records
-from core.database import Database
-from core.errors import AntinError, Invalid
+from ocsp import metrics, preload
 from ocsp.answer import Responder
-from ocsp.index import Index
-from ocsp.model import Settings
-from ocsp.signer import Signer
+from ocsp.follow import Follower
+from ocsp.health import troubles
+from ocsp.memory import Memory
 from web.crl import certificates, crls
 from web.ocsp import OcspApp
 from web.responder import health, router
 
 
-def build(home: Path) -> WSGIApplication:
-    """Return the responder's application over the instance in `home`."""
-    instance = Instance(home)
-    db = instance.database(read_only=True)
-    index = load_index(instance, db)
-    responder = Responder(db, instance.clock, index, Settings())
-    with db.read() as tx:
+def build(instance: Instance) -> WSGIApplication:
+    """Return the responder's application, which remembers answers and follows the database."""
+    responder = remembering(instance)
+    with responder.db.read() as tx:
         ders = {each.name: each.der for each in records.issuers(tx)}
+    if instance.config.listen.metrics:
+        host, _, port = instance.config.listen.metrics.rpartition(":")
+        metrics.expose(responder, host, int(port))
     return router(
         {
             "ocsp": OcspApp(responder),
@@ -39,38 +38,23 @@ def build(home: Path) -> WSGIApplication:
                 interval=instance.crl_settings.interval,
             ),
             "ca": certificates(ders, instance.clock),
-            "health": health(lambda: _troubles(instance, responder)),
+            "health": health(partial(troubles, responder)),
         }
     )
 
 
-def load_index(instance: Instance, db: Database) -> Index:
-    """Return the issuers that we answer for, with the responder certificates that are issued."""
-    with db.read() as tx:
-        issuers = records.issuers(tx)
-        issued = records.of_subscriber(tx, OCSP_SUBSCRIBER)
-    key = instance.keyring.key("ocsp")
-    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise Invalid("The OCSP key is neither EC nor RSA; name another in the configuration.")
-    signers = [Signer.load(key, each.der) for each in issued if each.der is not None]
-    return Index(issuers, signers)
-
-
-def _troubles(instance: Instance, responder: Responder) -> list[str]:
-    """Return what keeps the responder from serving well, a sentence each."""
-    now = instance.clock.now()
-    found = []
-    with_signer = [each for each in responder.index.authorities() if each.signer(now)]
-    if not with_signer:
-        found.append("No OCSP responder certificate is valid now; the worker issues them.")
-    try:
-        with responder.db.read() as tx:
-            records.last_event_id(tx)
-    except (AntinError, OSError) as error:
-        found.append(f"The database cannot be read: {error}")
-    return found
+def remembering(instance: Instance) -> Responder:
+    """Return the instance's responder with its memory being filled and kept true."""
+    db = instance.database(read_only=True)
+    settings = instance.ocsp_settings
+    index = load_index(instance, db)
+    memory = Memory(settings.most_known)
+    responder = Responder(db, instance.clock, index, settings, memory=memory)
+    Follower(responder, reload=partial(load_index, instance, db)).start()
+    preload.start(responder)
+    return responder
 
 
 def application() -> WSGIApplication:
     """Return the responder of the instance named by ANTIN_HOME (what granian loads)."""
-    return build(Path(os.environ["ANTIN_HOME"]))
+    return build(Instance(Path(os.environ["ANTIN_HOME"])))

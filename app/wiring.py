@@ -6,6 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app import rulebooks, schema, shipped
+from app.authorities import load_index
 from app.instance import VAULT_FILE, Instance
 from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
@@ -17,6 +18,7 @@ from crl.model import Published
 from crl.publish import deliver, publish
 from crl.schedule import publish_if_due
 from hsm.keys import PrivateKey
+from ocsp.reserve import Keeper
 from policy.enrol import Desk
 from policy.office import Office
 from policy.rulebook import Rulebook
@@ -88,6 +90,12 @@ class Works:
     def desk(self, actor: str) -> Desk:
         """Return the registration authority together with the issuing CA."""
         return Desk(office=self.office(actor), issuer=self.issuer(), profiles=self.profiles)
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """The keeper of the OCSP reserve, for workers."""
+        index = load_index(self.instance, self.db)
+        return Keeper(self.db, self.clock, index, self.instance.ocsp_settings)
 
     def publish_crl(self, name: str, *, only_if_due: bool = False) -> Published | None:
         """Publish a new CRL of the issuer `name`, now or only when one is due."""

@@ -1,6 +1,7 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
 reconcile lost issuances -> clocks of remedy cases -> notices -> the responder's certificate -> CRLs
+-> the OCSP reserve
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from app import responders
+from app.authorities import load_index
 from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
@@ -16,6 +18,7 @@ from core.errors import AntinError, Unavailable
 from policy import notices, remedy
 
 ROUND_SECONDS = 2.0
+RESERVE_SECONDS = 2.0
 OUTBOX_FOLDER = "outbox"
 _ACTOR = "worker:round"
 _MOMENT = timedelta(seconds=1)
@@ -44,6 +47,7 @@ def once(works: Works) -> list[str]:
         ),
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("publish CRLs", lambda: _publish(works)),
+        ("keep the OCSP reserve", lambda: _keep_reserve(works)),
     ]
     failures = []
     for name, task in tasks:
@@ -73,6 +77,14 @@ def renew_responder(works: Works) -> bool:
         return False
     responders.certify(works)
     return True
+
+
+def _keep_reserve(works: Works) -> None:
+    """Sign answers beforehand, for a short while in each round; new delegates are taken up."""
+    works.keeper.index = load_index(works.instance, works.db)
+    trouble = works.keeper.round(RESERVE_SECONDS).trouble
+    if trouble:
+        raise Unavailable(trouble)
 
 
 def _publish(works: Works) -> None:
