@@ -112,6 +112,7 @@ class Mechanism(IntEnum):
 
     RSA_PKCS_KEY_PAIR_GEN = 0x0
     RSA_PKCS = 0x1
+    RSA_PKCS_OAEP = 0x9
     RSA_PKCS_PSS = 0xD
     SHA256_RSA_PKCS = 0x40
     SHA384_RSA_PKCS = 0x41
@@ -119,6 +120,7 @@ class Mechanism(IntEnum):
     SHA256_RSA_PKCS_PSS = 0x43
     SHA384_RSA_PKCS_PSS = 0x44
     SHA512_RSA_PKCS_PSS = 0x45
+    SHA_1 = 0x220
     SHA256 = 0x250
     SHA384 = 0x260
     SHA512 = 0x270

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from ctypes import byref, c_ulong, c_void_p
 
 from hsm.codes import Attribute, Mechanism
-from hsm.structures import GcmParams, PssParams, RawAttribute, RawMechanism
+from hsm.structures import GcmParams, OaepParams, PssParams, RawAttribute, RawMechanism
 
 Template = Mapping[Attribute, bool | int | bytes]
 """Attributes and their values; an int is a CK_ULONG."""
 
 ROOM_BYTES = 1024
+_DATA_SPECIFIED = 1
 
 
 class MechanismCall:
@@ -41,6 +42,12 @@ class MechanismCall:
 def pss_call(mechanism: Mechanism, hash_: Mechanism, mgf: int, salt_bytes: int) -> MechanismCall:
     """Return an RSA-PSS mechanism (PKCS#11 2.1.10) with its hash, mask function and salt length."""
     return MechanismCall(mechanism, PssParams(int(hash_), mgf, salt_bytes))
+
+
+def oaep_call(hash_: Mechanism, mgf: int) -> MechanismCall:
+    """Return RSA-OAEP (PKCS#11 2.1.8) with its hash and mask function and no label."""
+    parameter = OaepParams(int(hash_), mgf, _DATA_SPECIFIED, None, 0)
+    return MechanismCall(Mechanism.RSA_PKCS_OAEP, parameter)
 
 
 def gcm_call(iv: bytes, aad: bytes, *, tag_bits: int = 128) -> MechanismCall:

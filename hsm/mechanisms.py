@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from core.errors import Refused
+from core.errors import Invalid, Refused
 from hsm.codes import Mechanism
 from hsm.layout import MechanismCall, pss_call
 
@@ -183,6 +184,27 @@ def ecdsa_scheme(algorithm: object) -> Scheme:
     if not isinstance(algorithm, ec.ECDSA):
         raise _refuse(type(algorithm).__name__)
     return _ecdsa[_hash(algorithm.algorithm).algorithm.name]
+
+
+def load_public(der: bytes) -> PublicKey:
+    """Return the public key of a SubjectPublicKeyInfo; raises Invalid or Refused."""
+    try:
+        public = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        raise Invalid(f"The {len(der)} bytes are no public key in DER.") from None
+    if not isinstance(public, PublicKey):
+        raise _refuse(f"a key of the kind {type(public).__name__}")
+    require_known(public)
+    return public
+
+
+def usual_scheme(public: PublicKey) -> Scheme:
+    """Return what a key of this kind signs with when nobody chose: PKCS#1 v1.5 for RSA."""
+    if isinstance(public, rsa.RSAPublicKey):
+        return _pkcs1["sha256"]
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return _ecdsa["sha384" if public.curve.name == "secp384r1" else "sha256"]
+    return ED25519
 
 
 def message(data: bytes, algorithm: object) -> Message:

@@ -7,6 +7,7 @@ does not give is None, and a point may come wrapped or bare.
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core.errors import Conflict, Invalid, NotFound, Refused
 from hsm.codes import Attribute, KeyType, ObjectClass
@@ -19,6 +20,7 @@ CURVE_OIDS = {
     KeyKind.P_384: bytes.fromhex("06052b81040022"),
 }
 # RFC 8410 by OID, or by name as PKCS#11 3.0 2.3.10 also allows.
+_OCTET_STRING = 0x04
 ED25519_PARAMS = (bytes.fromhex("06032b6570"), bytes.fromhex("130c656477617264733235353139"))
 
 
@@ -166,3 +168,29 @@ def _point(params: bytes, point: bytes) -> PublicKey:
         f"The token gives a point of {len(point)} bytes on a curve of parameters "
         f"{params.hex()[:60]}; known are P-256, P-384 and Ed25519."
     )
+
+
+def public_template(name: KeyName, public: PublicKey) -> Template:
+    """Return the template of a public key object that is put beside its private half."""
+    template: dict[Attribute, bool | int | bytes] = {
+        **name.template(ObjectClass.PUBLIC_KEY),
+        Attribute.TOKEN: True,
+    }
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
+        template[Attribute.KEY_TYPE] = KeyType.RSA
+        template[Attribute.MODULUS] = numbers.n.to_bytes((public.key_size + 7) // 8)
+        template[Attribute.PUBLIC_EXPONENT] = numbers.e.to_bytes((numbers.e.bit_length() + 7) // 8)
+        return template
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        known = {curve.name: kind for kind, curve in CURVES.items()}
+        template[Attribute.KEY_TYPE] = KeyType.EC
+        template[Attribute.EC_PARAMS] = CURVE_OIDS[known[public.curve.name]]
+        encoding = Encoding.X962, PublicFormat.UncompressedPoint
+    else:
+        template[Attribute.KEY_TYPE] = KeyType.EC_EDWARDS
+        template[Attribute.EC_PARAMS] = ED25519_PARAMS[1]
+        encoding = Encoding.Raw, PublicFormat.Raw
+    point = public.public_bytes(*encoding)
+    template[Attribute.EC_POINT] = bytes((_OCTET_STRING, len(point))) + point
+    return template

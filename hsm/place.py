@@ -47,7 +47,7 @@ class Place:
                 choice, signature = self._prove(session, bound.handle, public, (scheme, what))
                 bound.choices[scheme, what.hashed] = choice
                 return signature
-            return _sign(session, bound.handle, choice, (scheme, what))
+            return sign_by(session, bound.handle, choice, (scheme, what))
 
         return self.pool.run(
             act, deadline, lambda: f"sign with the key {self.name} ({scheme.name})"
@@ -86,7 +86,7 @@ class Place:
             if what.hashed and not choice.takes_digest:
                 continue
             try:
-                signature = _sign(session, handle, choice, order)
+                signature = sign_by(session, handle, choice, order)
             except CryptokiError as error:
                 first = first or error
                 continue
@@ -104,7 +104,8 @@ class Place:
         )
 
 
-def _sign(session: Session, handle: int, choice: Choice, order: tuple[Scheme, Message]) -> bytes:
+def sign_by(session: Session, handle: int, choice: Choice, order: tuple[Scheme, Message]) -> bytes:
+    """Return the raw signature of a message by a scheme, made in the way `choice`."""
     scheme, what = order
     data = what.data
     if choice.takes_digest and scheme.hash is not None:

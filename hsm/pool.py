@@ -63,6 +63,7 @@ class Pool:
         """Begin empty: at first, and in a child of a process that had sessions."""
         self._seats = Seats(self._size)
         self._count = threading.Lock()
+        self._last = ""
         self.stuck = 0
         self._again_at = 0.0
         self._again_pause = _FIRST_REINITIALIZE_SECONDS
@@ -84,7 +85,7 @@ class Pool:
         """
         self._login.prepare()
         if not self.breaker.admits():
-            raise self._away(doing, "it failed a moment ago and is left alone for a while")
+            raise self._away(doing, f"it is left alone for a while since this: {self._last}")
         while True:
             worker = self._take(deadline, doing)
             try:
@@ -177,7 +178,9 @@ class Pool:
         except (CryptokiError, TokenAway) as error:
             if _lasts(error) or not self._may_reinitialize():
                 raise
-            _log.warning("The token %r is lost (%s): its module begins anew.", self.name, error)
+            _log.warning(
+                "The token %r is lost, its module begins anew: %s.", self.name, self._told(error)
+            )
         session.loaded.initialize_again(session.loaded.generation, deadline)
         return self._act(session, act, deadline)
 
@@ -224,23 +227,28 @@ class Pool:
             self._leave_behind()
         else:
             self._seats.give_back(worker)
-        if isinstance(error, TimeLimitPassed):
-            self._failed(hung=True)
-            return self._away(doing, "it did not answer within the time limit")
+        told = self._told(error)
         # A session could be opened: then it is this key or act that fails, not the token.
-        if worker.session.healthy and isinstance(error, (AntinError, CryptokiError)):
+        if isinstance(error, TimeLimitPassed):
+            self._failed(told, hung=True)
+        elif worker.session.healthy and isinstance(error, (AntinError, CryptokiError)):
             self.breaker.succeeded()
         elif isinstance(error, (TokenAway, CryptokiError, Unavailable)):
-            self._failed()
+            self._failed(told)
         else:
             self.breaker.renounced()
-        if isinstance(error, TokenAway):
-            return self._away(doing, f"no slot of {self.place.module_path} holds it")
-        if isinstance(error, CryptokiError):
-            return self._away(doing, str(error))
-        return error
+        return error if isinstance(error, AntinError) or not told else self._away(doing, told)
 
-    def _failed(self, *, hung: bool = False) -> None:
+    def _told(self, error: BaseException) -> str:
+        """Return what the error says in words that follow "because"; nothing for a bug."""
+        if isinstance(error, TimeLimitPassed):
+            return "it did not answer within the time limit"
+        if isinstance(error, TokenAway):
+            return f"no slot of {self.place.module_path} held it"
+        return str(error) if isinstance(error, (CryptokiError, Unavailable)) else ""
+
+    def _failed(self, told: str, *, hung: bool = False) -> None:
+        self._last = told.removesuffix(".")
         self.breaker.failed(locked=hung and self.stuck >= MOST_STUCK)
         self._seats.wake()
 

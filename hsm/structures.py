@@ -118,6 +118,18 @@ class PssParams(Structure):
     ]
 
 
+class OaepParams(Structure):
+    """CK_RSA_PKCS_OAEP_PARAMS."""
+
+    _fields_: ClassVar[_Fields] = [
+        ("hash", c_ulong),
+        ("mgf", c_ulong),
+        ("source", c_ulong),
+        ("data", c_void_p),
+        ("data_length", c_ulong),
+    ]
+
+
 class GcmParams(Structure):
     """CK_GCM_PARAMS as of PKCS#11 2.40 errata 01 (with ulIvBits)."""
 

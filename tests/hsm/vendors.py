@@ -54,9 +54,9 @@ def own_copy(module: Path, folder: Path) -> Path:
     return copy
 
 
-def softhsm_token(folder: Path, label: str = "contract") -> Token:
-    """Make a SoftHSM token; the module is a copy of its own."""
-    module = own_copy(softhsm.module_path(), folder)
+def softhsm_token(folder: Path, label: str = "contract", module: Path | None = None) -> Token:
+    """Make a SoftHSM token; the module is a copy of its own, unless it is another token's."""
+    module = module or own_copy(softhsm.module_path(), folder)
     made = softhsm.create_token(folder / "softhsm", label, module=module)
     environment = {"SOFTHSM2_CONF": str(made.configuration)}
     return Token("softhsm", uri.parse(made.uri("x")), environment)
