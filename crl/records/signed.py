@@ -1,6 +1,7 @@
 """Signed CRLs, their bytes, and the targets that have them."""
 
 import contextlib
+import io
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -76,7 +77,11 @@ def add(tx: Tx, content: bytes, **values: Any) -> Crl:  # noqa: ANN401 - the col
 def content(tx: Tx, crl_id: int) -> bytes:
     """Return the bytes of a CRL; raises NotFound when only the targets' history has them."""
     query = select(crl_part.c.content).where(crl_part.c.crl_id == crl_id)
-    found = b"".join(tx.execute(query.order_by(crl_part.c.position)).scalars())
+    query = query.order_by(crl_part.c.position).execution_options(yield_per=1)
+    joined = io.BytesIO()  # gives its content without another copy
+    for part in tx.execute(query).scalars():
+        joined.write(part)
+    found = joined.getvalue()
     if not found:
         raise NotFound(
             f"The bytes of the CRL in row {crl_id} were handed to the targets and are no longer in "
