@@ -1,7 +1,9 @@
 """PINs: read where the configuration points to, at the moment of a login, and wiped after it.
 
 A PIN is never a `str` or `bytes` of ours for longer than its reading: it lives in a `Pin`, whose
-`repr` shows nothing, and its buffer is overwritten when the login is done.
+`repr` shows nothing, and its buffer is overwritten when the login is done. No frame that an error
+can pass through names its bytes, for some tracebacks print the locals. A process that reads one
+leaves no core dump from then on.
 """
 
 import ctypes
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from core.errors import Invalid
+from hsm import dumps
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MOST_BYTES = 256
@@ -45,13 +48,14 @@ def read(source: str) -> Pin:
 
     Raises Invalid when it is not there, is empty, or lies in a file that others may read.
     """
+    dumps.forbid()
     scheme, _, rest = source.partition(":")
-    raw = _READERS[scheme](rest)
-    if not raw or len(raw) > _MOST_BYTES:
+    found = Pin(_READERS[scheme](rest))
+    if not 0 < len(found.buffer) <= _MOST_BYTES:
         raise Invalid(
-            f"The PIN from {source} has {len(raw)} bytes; it must have 1 to {_MOST_BYTES}."
+            f"The PIN from {source} has {len(found.buffer)} bytes; it must have 1 to {_MOST_BYTES}."
         )
-    return Pin(raw)
+    return found
 
 
 def _from_file(name: str) -> bytes:
