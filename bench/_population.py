@@ -30,7 +30,7 @@ from ocsp.index import Index
 from ocsp.signer import Signer
 
 _BATCH = 10_000
-_FIRST = 0x20 << 120
+_SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,9 @@ class Population:
 
 def serial(number: int) -> int:
     """Return the serial of certificate `number`: 16 octets, evenly spread like drawn ones."""
-    return _FIRST + (number * 0x9E3779B97F4A7C15F39CC0605CEDC835 & ((1 << 120) - 1))
+    spread = number * _SPREAD & ((1 << 128) - 1)
+    first = 1 + (spread >> 120) % 0x7F
+    return first << 120 | spread & ((1 << 120) - 1)
 
 
 def make(folder: Path, size: int, url: str | None = None) -> Population:
@@ -117,9 +119,7 @@ def _delegate(
     built = (
         _builder(name, issued_by.subject, public, now)
         .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False
-        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
         .add_extension(x509.OCSPNoCheck(), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(

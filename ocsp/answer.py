@@ -19,9 +19,9 @@ from core.errors import SigningUnavailable, Unavailable
 from ocsp import compose
 from ocsp.compose import failure
 from ocsp.index import Authority, Index
-from ocsp.lease import Lease
+from ocsp.lease import NEVER, Lease
 from ocsp.lookup import Facts, Lookup
-from ocsp.memory import Kept, Memory
+from ocsp.memory import Memory
 from ocsp.meter import Meter
 from ocsp.model import (
     Answer,
@@ -126,10 +126,10 @@ class Responder:
     def _repeatable(self, authority: Authority, cert_id: CertId) -> Answer:
         kept = self._kept(authority, cert_id)
         if kept is not None and self.holds(kept.lease):
-            return kept.answer
+            return kept
         facts = self._lookup.one(authority, cert_id)
-        if facts.age and kept is not None and self._still_valid(kept.answer):
-            return self._degraded(kept.answer, Degraded.DATABASE_AWAY)
+        if facts.age and kept is not None and self._still_valid(kept):
+            return self._degraded(kept, Degraded.DATABASE_AWAY)
         verdict = judge(facts.entry, self.settings, self._now())
         if verdict is None:
             return failure(ResponseStatus.UNAUTHORIZED)
@@ -141,7 +141,7 @@ class Responder:
                 return self._without_signing(authority, cert_id, facts, kept)
         return self._keep(authority, cert_id, facts, answer)
 
-    def _kept(self, authority: Authority, cert_id: CertId) -> Kept | None:
+    def _kept(self, authority: Authority, cert_id: CertId) -> Answer | None:
         if self.memory is None:
             return None
         known = self.memory.find((authority.first_row, cert_id.serial))
@@ -151,22 +151,17 @@ class Responder:
         """Remember an answer that may be given again; return it as it goes out now."""
         if facts.age:
             return self._degraded(answer, Degraded.DATABASE_AWAY)
-        if self.memory is None or facts.known is None or answer.lease is None:
-            return answer
-        again = replace(answer, source=Source.CACHE)
-        self.memory.keep(
-            (authority.first_row, cert_id.serial),
-            facts.known,
-            Kept(algorithm=cert_id.algorithm, answer=again, lease=answer.lease),
-        )
+        if self.memory is not None and facts.known is not None:
+            again = replace(answer, source=Source.CACHE)
+            self.memory.keep((authority.first_row, cert_id.serial), facts.known, again)
         return answer
 
     def _without_signing(
-        self, authority: Authority, cert_id: CertId, facts: Facts, kept: Kept | None
+        self, authority: Authority, cert_id: CertId, facts: Facts, kept: Answer | None
     ) -> Answer:
         """Return an answer signed earlier that is still true and valid; raises Unavailable."""
-        if kept is not None and self._still_valid(kept.answer):
-            return self._degraded(kept.answer, Degraded.SIGNING_AWAY)
+        if kept is not None and self._still_valid(kept):
+            return self._degraded(kept, Degraded.SIGNING_AWAY)
         spare = replace(facts, reserved=self._lookup.reserved(authority, cert_id))
         answer = compose.reserved(authority, spare, self.settings, self._now(), overdue=True)
         if answer is None:
@@ -199,7 +194,7 @@ class Responder:
         if answer.status is not ResponseStatus.SUCCESSFUL:
             return answer
         return replace(
-            answer, max_age=None, lease=None, degraded=answer.degraded or Degraded.NONCE_LEFT_OUT
+            answer, max_age=None, lease=NEVER, degraded=answer.degraded or Degraded.NONCE_LEFT_OUT
         )
 
     # --- common -------------------------------------------------------------------------------
@@ -226,7 +221,7 @@ class Responder:
         """Return `answer` marked for the meter; HTTP caches keep it for a moment only."""
         moment = compose.seconds(self.settings.unknown_max_age)
         age = None if answer.max_age is None else min(answer.max_age, moment)
-        return replace(answer, degraded=kind, lease=None, max_age=age)
+        return replace(answer, degraded=kind, lease=NEVER, max_age=age)
 
     def _still_valid(self, answer: Answer) -> bool:
         ends = answer.next_update

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from ocsp import response
-from ocsp.index import Authority
-from ocsp.lease import Lease
+from ocsp.index import Authority, named, written
+from ocsp.lease import NEVER, Lease
 from ocsp.lookup import Facts
 from ocsp.model import Answer, CertId, CertStatus, ResponseStatus, Settings, Source, Verdict
 from ocsp.response import Single
@@ -27,15 +28,25 @@ class _Times:
         Not all at once: the answers of one second are renewed over a tenth of their time, by
         serial. HTTP caches may add `max_age`, and even then the answer must not have ended.
         """
-        spread = settings.renewal / 10 * (serial % 256) / 256
-        return min(
-            self.this_update + settings.renewal - spread, self.next_update - settings.max_age
+        return _repeated_until(
+            self.this_update,
+            self.next_update - settings.max_age,
+            settings.renewal,
+            settings.renewal / 10 * (serial % 256) / 256,
         )
 
     def max_age(self, settings: Settings, now: datetime, *, issued: bool) -> int:
         """Return for how many seconds HTTP caches may keep the answer."""
         wanted = settings.max_age if issued else settings.unknown_max_age
         return seconds(min(wanted, self.next_update - now))
+
+
+# Cached not for speed: a hundred thousand answers then share a few hundred instants.
+@lru_cache(maxsize=4096)
+def _repeated_until(
+    begin: datetime, latest: datetime, length: timedelta, spread: timedelta
+) -> datetime:
+    return min(begin + length - spread, latest)
 
 
 def failure(status: ResponseStatus) -> Answer:
@@ -58,7 +69,7 @@ def signed(
     What is told was seen `age` ago, which becomes thisUpdate. Without a nonce the answer comes
     with a lease. Raises what the key raises when its token is away.
     """
-    times = _Times(now - age, ends(signer, settings, now - age))
+    times = _times(now - age, ends(signer, settings, now - age))
     head, tail = response.successful(
         _singles(authority, told, times, settings),
         signer,
@@ -73,11 +84,11 @@ def signed(
         tail=tail,
         status=ResponseStatus.SUCCESSFUL,
         source=Source.LIVE,
-        statuses=tuple(verdict.status for _, verdict in told),
+        statuses=_statuses(tuple(verdict.status for _, verdict in told)),
         this_update=times.this_update,
         next_update=times.next_update,
         max_age=None if once else times.max_age(settings, now, issued=issued),
-        lease=None if once else Lease(times.repeated_until(told[0][0].serial, settings)),
+        lease=NEVER if once else _lease(told[0][0], times, settings),
     )
 
 
@@ -100,7 +111,7 @@ def reserved(
     signer = next((each for each in authority.signers if each.fingerprint == row.signer), None)
     if signer is None or not row.this_update <= now < row.next_update - settings.unknown_max_age:
         return None
-    times = _Times(row.this_update, row.next_update)
+    times = _times(row.this_update, row.next_update)
     until = times.repeated_until(row.serial, settings)
     if now >= until and not overdue:
         return None
@@ -109,11 +120,11 @@ def reserved(
         tail=signer.certs,
         status=ResponseStatus.SUCCESSFUL,
         source=Source.RESERVE,
-        statuses=(CertStatus.GOOD if row.reason is None else CertStatus.REVOKED,),
-        this_update=row.this_update,
-        next_update=row.next_update,
+        statuses=_statuses((CertStatus.GOOD if row.reason is None else CertStatus.REVOKED,)),
+        this_update=times.this_update,
+        next_update=times.next_update,
         max_age=times.max_age(settings, now, issued=True),
-        lease=Lease(until),
+        lease=Lease(written(row.algorithm), until),
     )
 
 
@@ -130,6 +141,22 @@ def is_issued(verdict: Verdict) -> bool:
 def seconds(length: timedelta) -> int:
     """Return whole seconds, rounded down."""
     return int(length.total_seconds())
+
+
+def _lease(cert_id: CertId, times: _Times, settings: Settings) -> Lease:
+    name = named(cert_id.algorithm)
+    algorithm = cert_id.algorithm if name is None else written(name)
+    return Lease(algorithm, times.repeated_until(cert_id.serial, settings))
+
+
+@lru_cache(maxsize=64)
+def _times(this_update: datetime, next_update: datetime) -> _Times:
+    return _Times(this_update, next_update)
+
+
+@lru_cache(maxsize=64)
+def _statuses(statuses: tuple[CertStatus, ...]) -> tuple[CertStatus, ...]:
+    return statuses
 
 
 def _singles(authority: Authority, told: Told, times: _Times, settings: Settings) -> list[Single]:

@@ -12,11 +12,9 @@ older generation is not kept.
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ca.model import Entry
 from ocsp.bounded import Bounded
-from ocsp.lease import Lease
 from ocsp.model import Answer
 
 LAG_SECONDS = 0.8
@@ -28,18 +26,6 @@ Key = tuple[int, int]
 """An authority's first issuer row, and a serial."""
 
 
-@dataclass(slots=True, eq=False)
-class Kept:
-    """A signed answer with its lease; `algorithm` tells its CertID from others for the certificate.
-
-    (The rest of a CertID follows from the certificate: its encoding allows no second form.)
-    """
-
-    algorithm: bytes
-    answer: Answer
-    lease: Lease
-
-
 class Known:
     """What is remembered of one certificate: its status, and its answers by CertID."""
 
@@ -48,12 +34,15 @@ class Known:
     def __init__(self, entry: Entry) -> None:
         """Remember the status alone at first."""
         self.entry = entry
-        self.kept: tuple[Kept, ...] = ()
+        self.kept: tuple[Answer, ...] = ()
         self._used = True
 
-    def find(self, algorithm: bytes) -> Kept | None:
+    def find(self, algorithm: bytes) -> Answer | None:
         """Return the answer to the CertID with this hash algorithm."""
-        return next((each for each in self.kept if each.algorithm == algorithm), None)
+        for answer in self.kept:
+            if answer.lease.algorithm == algorithm:
+                return answer
+        return None
 
     @property
     def used(self) -> bool:
@@ -103,18 +92,19 @@ class Memory:
                 self._withdraw(self._known.put(key, known))
         return known
 
-    def keep(self, key: Key, known: Known, kept: Kept) -> None:
+    def keep(self, key: Key, known: Known, answer: Answer) -> None:
         """Keep an answer that was signed for `known`; withdraw it when that is past already."""
+        form = answer.lease.algorithm
         with self._lock:
             if self._known.get(key) is not known:
-                kept.lease.withdraw()
+                answer.lease.withdraw()
                 return
-            others = [each for each in known.kept if each.algorithm != kept.algorithm]
-            stay = (*others[-_MOST_FORMS + 1 :], kept)
+            others = [each for each in known.kept if each.lease.algorithm != form]
+            stay = others[-_MOST_FORMS + 1 :]
             for each in known.kept:
-                if each not in stay:
+                if not any(each is other for other in stay):
                     each.lease.withdraw()
-            known.kept = stay
+            known.kept = (*stay, answer)
 
     def synced(self, began: float, changed: Iterable[Key]) -> None:
         """Forget what changed; the rest was true at `began` (time.monotonic seconds)."""

@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 
 from core.errors import Invalid
 from core.reasons import Reason
-from ocsp.lease import Lease
+from ocsp.lease import NEVER, Lease
 
 
 class ResponseStatus(IntEnum):
@@ -146,7 +146,7 @@ class Answer:
     this_update: datetime | None = None
     next_update: datetime | None = None
     max_age: int | None = None
-    lease: Lease | None = None
+    lease: Lease = NEVER
     degraded: Degraded | None = None
 
     @property

@@ -3,16 +3,20 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ca import records as engine
+from ca.model import Entry
 from core.database import Tx
 from ocsp import compose, records
 from ocsp.answer import Responder
-from ocsp.index import Authority, written
+from ocsp.index import Authority
 from ocsp.lookup import Facts
-from ocsp.memory import Kept, Memory
+from ocsp.memory import Memory
+from ocsp.records import Reserved
 
 _BREATH_SECONDS = 0.005
 
@@ -56,27 +60,28 @@ def _part(responder: Responder, memory: Memory, authority: Authority, part: int)
     generation = memory.generation
     with responder.db.read() as tx:
         found = _facts(tx, authority, part)
+    now = responder.clock.now().replace(microsecond=0)
     for serial, each in found.items():
         key = (authority.first_row, serial)
-        known = memory.learn(key, each[0].entry, generation) if each[0].entry else None
-        for facts in each:
-            answer = compose.reserved(
-                authority, facts, responder.settings, responder.clock.now().replace(microsecond=0)
-            )
-            if known and answer and answer.lease and facts.reserved:
-                algorithm = written(facts.reserved.algorithm)
-                kept = Kept(algorithm=algorithm, answer=answer, lease=answer.lease)
-                memory.keep(key, known, kept)
+        known = memory.learn(key, each.entry, generation)
+        for reserved in each.reserved:
+            facts = Facts(entry=each.entry, known=known, reserved=reserved)
+            answer = compose.reserved(authority, facts, responder.settings, now)
+            if answer is not None:
+                memory.keep(key, known, answer)
     return len(found)
 
 
-def _facts(tx: Tx, authority: Authority, part: int) -> dict[int, list[Facts]]:
-    found: dict[int, list[Facts]] = {}
+@dataclass(frozen=True, slots=True)
+class _Found:
+    entry: Entry
+    reserved: Sequence[Reserved]
+
+
+def _facts(tx: Tx, authority: Authority, part: int) -> dict[int, _Found]:
     reserved = records.of_part(tx, authority.first_row, part)
-    for row in authority.issuer_ids:
-        for entry in engine.live(tx, row, records.octets_of(part)):
-            answers = reserved.get(entry.serial, [])
-            found[entry.serial] = [Facts(entry=entry, reserved=each) for each in answers] or [
-                Facts(entry=entry)
-            ]
-    return found
+    return {
+        entry.serial: _Found(entry, reserved.get(entry.serial, ()))
+        for row in authority.issuer_ids
+        for entry in engine.live(tx, row, records.octets_of(part))
+    }

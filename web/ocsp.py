@@ -19,7 +19,6 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from ocsp.answer import Responder
 from ocsp.bounded import Bounded
-from ocsp.lease import Lease
 from ocsp.model import Answer
 from web.wsgi import Response, method_not_allowed, plain, send, validators
 
@@ -44,13 +43,11 @@ class _Ready:
 
     __slots__ = ("body", "fields", "lease", "tallies", "used")
 
-    def __init__(
-        self, response: Response, answer: Answer, lease: Lease, responder: Responder
-    ) -> None:
+    def __init__(self, response: Response, answer: Answer, responder: Responder) -> None:
         length = ("Content-Length", str(len(response.body)))
         self.fields = [*response.headers, length]
         self.body = [answer.head, answer.tail]
-        self.lease = lease
+        self.lease = answer.lease
         self.tallies = responder.meter.repeats(answer.statuses[0])
         self.used = True
 
@@ -111,8 +108,8 @@ class OcspApp:
         data = key if isinstance(key, bytes) else decode(key.removeprefix(self._prefix))
         answer = self._responder.answer(data)
         response = _response(answer)
-        if answer.lease is not None and self._responder.holds(answer.lease):
-            ready = _Ready(response, answer, answer.lease, self._responder)
+        if self._responder.holds(answer.lease):
+            ready = _Ready(response, answer, self._responder)
             with self._lock:
                 self._ready.put(key, ready)
         return response

@@ -12,6 +12,7 @@ from core.errors import SigningUnavailable
 from ocsp import health
 from ocsp.answer import Responder
 from ocsp.follow import Follower
+from ocsp.lease import NEVER
 from ocsp.memory import LAG_SECONDS, Memory
 from ocsp.model import Answer, Degraded, ResponseStatus, Settings, Source, WithoutNonce
 from ocsp.reserve import Keeper
@@ -92,7 +93,7 @@ def test_database_away(stage: Stage) -> None:
     stage.pass_time(LAG_SECONDS + 1)
     kept = stage.answer(serial)
     assert kept.der == before.der
-    assert (kept.degraded, kept.lease, kept.max_age) == (Degraded.DATABASE_AWAY, None, 10)
+    assert (kept.degraded, kept.lease, kept.max_age) == (Degraded.DATABASE_AWAY, NEVER, 10)
     stage.pass_time(15 * 60)
     assert stage.answer(serial).status is ResponseStatus.TRY_LATER
 

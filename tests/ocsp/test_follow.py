@@ -16,6 +16,7 @@ from core.reasons import Reason
 from ocsp.answer import Responder
 from ocsp.follow import Follower
 from ocsp.index import Index
+from ocsp.lease import NEVER
 from ocsp.memory import Memory
 from ocsp.model import Settings, Source
 from ocsp.preload import preload
@@ -50,7 +51,7 @@ def test_same_answer_twice(both: Scene) -> None:
     first, second = responder.answer(data), responder.answer(data)
     assert (first.source, second.source) == (Source.LIVE, Source.CACHE)
     assert first.der == second.der
-    assert responder.holds(second.lease)  # type: ignore[arg-type]
+    assert responder.holds(second.lease)
 
 
 def test_each_change_shows_at_the_next_look(both: Scene) -> None:
@@ -71,7 +72,7 @@ def test_each_change_shows_at_the_next_look(both: Scene) -> None:
         _move(both)
         act()
         follower.look()
-        assert not responder.holds(before.lease)  # type: ignore[arg-type]
+        assert not responder.holds(before.lease)
         seen += told(responder.answer(data).der)
     assert seen == ["certificate_hold", "good", "key_compromise"]
 
@@ -86,7 +87,7 @@ def test_unknown_is_not_remembered(both: Scene) -> None:
     responder, follower = _following(both)
     follower.look()
     first = responder.answer(ask(both.issuer_der, 5))
-    assert (told(first.der), first.lease is None) == (["unknown"], False)
+    assert (told(first.der), first.lease is NEVER) == (["unknown"], False)
     assert responder.answer(ask(both.issuer_der, 5)).source is Source.LIVE
     fresh = both.issue()
     assert told(responder.answer(ask(both.issuer_der, fresh.serial)).der) == ["good"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ca.model import Entry, Stage, Status
 from ocsp.bounded import Bounded
 from ocsp.lease import Lease
-from ocsp.memory import Kept, Memory
+from ocsp.memory import Memory
 from ocsp.model import Answer, ResponseStatus, Source
 
 _NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -28,12 +28,16 @@ def _entry(serial: int = 77) -> Entry:
     )
 
 
-def _kept(algorithm: bytes = b"sha1") -> Kept:
-    answer = Answer(head=b"", status=ResponseStatus.SUCCESSFUL, source=Source.CACHE)
-    return Kept(algorithm=algorithm, answer=answer, lease=Lease(_NOW))
+def _kept(algorithm: bytes = b"sha1") -> Answer:
+    return Answer(
+        head=b"",
+        status=ResponseStatus.SUCCESSFUL,
+        source=Source.CACHE,
+        lease=Lease(algorithm, _NOW),
+    )
 
 
-def _withdrawn(kept: Kept) -> bool:
+def _withdrawn(kept: Answer) -> bool:
     return kept.lease.until < _NOW
 
 
@@ -155,6 +159,6 @@ def test_bounded_is_a_dictionary(most: int, acts: list[tuple[str, int]]) -> None
 
 def test_lease() -> None:
     """A withdrawn lease lies in the past, whatever it was."""
-    lease = Lease(_NOW + timedelta(days=1))
+    lease = Lease(b"", _NOW + timedelta(days=1))
     lease.withdraw()
     assert lease.until < _NOW
