@@ -1,6 +1,7 @@
 """Documents arrive and are judged; a dossier that becomes complete restores in the same commit."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from ca import records as engine
@@ -8,17 +9,25 @@ from core import audit
 from core.database import Tx
 from core.errors import NotFound
 from policy import decisions, facts, remedy, rules
+from policy.files import Filed
 from policy.model import Action, Decision, Document, Verdict
 from policy.office import Office
 from policy.records import cases, documents, subscribers
 from policy.rulebook import Rulebook
 
 
-def receive(office: Office, subscriber_id: str, papers: Sequence[Document]) -> list[int]:
+def receive(
+    office: Office,
+    subscriber_id: str,
+    papers: Sequence[Document],
+    *,
+    filed: Filed | None = None,
+) -> list[int]:
     """Record papers that came together; they belong to the subscriber's newest case, if any.
 
-    Returns their numbers. What the dossier now demands (above all restoration) is done in the same
-    commit. Raises NotFound for a subscriber whom the register does not have.
+    Returns their numbers. A file that was `filed` before belongs to each of them. What the dossier
+    now demands (above all restoration) is done in the same commit. Raises NotFound for
+    a subscriber whom the register does not have.
     """
     now = office.clock.now()
     with office.db.begin() as tx:
@@ -30,6 +39,8 @@ def receive(office: Office, subscriber_id: str, papers: Sequence[Document]) -> l
         for each in papers:
             judged = None if each.verdict is Verdict.PENDING else now
             number = documents.add_document(tx, subscriber_id, case_id, each, judged)
+            if filed is not None:
+                documents.add_file(tx, number, asdict(filed), now)
             _audit(tx, office, "document.receive", now, owner=subscriber_id, document=number)
             numbers.append(number)
         _act(office, tx, subscriber_id)

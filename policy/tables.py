@@ -115,6 +115,17 @@ document = Table(
 )
 """A document belongs to the original dossier (no case) or to one remedy case, for ever."""
 
+document_file = Table(
+    "document_file",
+    metadata,
+    Column("document_id", ForeignKey("document.id"), primary_key=True),
+    Column("address", String(64), nullable=False),
+    Column("media_type", String(40), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("stored_at", UtcDateTime, nullable=False),
+)
+"""Where a document's sealed file lies; the bytes are in the file store alone."""
+
 decision = Table(
     "decision",
     metadata,

@@ -18,6 +18,7 @@ from core.errors import Invalid
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
+_WRAPPED_BYTES = KEY_BYTES + 16  # the key and its tag
 
 
 class Vault:
@@ -29,6 +30,7 @@ class Vault:
             raise Invalid(f"The vault's data key has {len(key)} bytes; it must have {KEY_BYTES}.")
         self._cipher = AESGCM(_derive(key, b"antin personal data"))
         self._mark_key = _derive(key, b"antin marks")
+        self._wrapping = AESGCM(_derive(key, b"antin document files"))
 
     def seal(self, owner: str, values: Mapping[str, str]) -> bytes:
         """Encrypt `values` for `owner`; the same values never give the same bytes twice."""
@@ -48,6 +50,27 @@ class Vault:
             ) from None
         values: dict[str, str] = json.loads(plain)
         return values
+
+    def seal_file(self, address: str, content: bytes) -> bytes:
+        """Encrypt a file under a new key of its own, which is wrapped by the vault's."""
+        key, first, second = new_key(), *(secrets.token_bytes(_NONCE_BYTES) for _ in range(2))
+        wrapped = self._wrapping.encrypt(first, key, address.encode())
+        return first + wrapped + second + AESGCM(key).encrypt(second, content, address.encode())
+
+    def open_file(self, address: str, sealed: bytes) -> bytes:
+        """Decrypt the file that lies at `address`; raises Invalid when it was changed or moved."""
+        middle = _NONCE_BYTES + _WRAPPED_BYTES
+        try:
+            key = self._wrapping.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:middle], address.encode()
+            )
+            nonce, text = sealed[middle : middle + _NONCE_BYTES], sealed[middle + _NONCE_BYTES :]
+            return AESGCM(key).decrypt(nonce, text, address.encode())
+        except (InvalidTag, ValueError):
+            raise Invalid(
+                f"The file {address} does not open: it was changed, moved, or sealed under another "
+                "key."
+            ) from None
 
     def mark(self, text: str) -> bytes:
         """Return 32 bytes that are equal for equal texts and tell nothing else."""

@@ -1,16 +1,20 @@
 """antin dossier, document, case, token: the registration desk."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.desk import AsJson, console, day, place, show
+from app.cli.desk import AsJson, Place, console, day, place, show
+from core import durable
 from core.errors import Invalid
-from policy import facts, intake, remedy, rules
+from policy import facts, files, intake, remedy, rules
 from policy.cases import CaseEvent
 from policy.model import Document, Verdict
 from policy.records import cases, documents, subscribers
+
+FILES_FOLDER = "documents"
 
 dossier = typer.Typer(no_args_is_help=True, help="A subscriber's dossier.")
 document = typer.Typer(no_args_is_help=True, help="The papers of dossiers.")
@@ -83,6 +87,7 @@ def receive(
     form: Annotated[str, typer.Option(help="In which form it came, in the rulebook's word.")],
     *,
     expires: Annotated[str, typer.Option(help="The last day of an ID's validity.")] = "",
+    file: Annotated[Path | None, typer.Option(help="Its scan: PDF, JPEG or PNG.")] = None,
     id_kind: Annotated[str, typer.Option(help="Which ID it is, in the rulebook's word.")] = "",
 ) -> None:
     """Record a paper that arrived; an officer accepts or rejects it afterwards.
@@ -104,8 +109,26 @@ def receive(
         expires_on=day(expires) if expires else None,
         id_kind=id_kind,
     )
-    (number,) = intake.receive(desk.office, subscriber, [paper])
+    filed = None if file is None else _store(desk).put(subscriber, file.read_bytes())
+    (number,) = intake.receive(desk.office, subscriber, [paper], filed=filed)
     console.print(f"The paper has the number {number}.")
+
+
+@document.command()
+def read(
+    context: typer.Context,
+    number: Number,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    because: Annotated[str, typer.Option(help="Why, for the audit trail.")],
+) -> None:
+    """Write a paper's scan to a file; the reading is in the audit trail.
+
+    Example: antin document read 17 --out 17.pdf --because "Đối chiếu hồ sơ."
+    """
+    desk = place(context)
+    filed, content = files.read(desk.office, _store(desk), number, because)
+    durable.write(out, content, mode=0o600)
+    console.print(f"The paper {number} ({filed.media_type}) is written to {out}.")
 
 
 @document.command()
@@ -173,6 +196,10 @@ def lock(context: typer.Context, serial: str) -> None:
     """
     remedy.confirm_lock(place(context).office, serial)
     console.print(f"The token {serial} is locked for ever.")
+
+
+def _store(desk: Place) -> files.Store:
+    return files.Store(folder=desk.home / FILES_FOLDER, vault=desk.works.vault)
 
 
 def _known(word: str, words: Iterable[str], what: str) -> None:

@@ -1,6 +1,6 @@
 """Dossiers in the database: a transaction in, values out; never commits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.database import Tx
 from core.errors import NotFound
 from policy.model import Document, Verdict
 from policy.records.batches import batches
-from policy.tables import document
+from policy.tables import document, document_file
 
 
 def add_document(
@@ -32,6 +32,24 @@ def add_document(
         )
     ).inserted_primary_key
     return int(key[0]) if key else 0
+
+
+def add_file(tx: Tx, document_id: int, values: Mapping[str, Any], at: datetime) -> None:
+    """Record a document's file: its `address`, `media_type` and `size`."""
+    tx.execute(insert(document_file).values(document_id=document_id, stored_at=at, **values))
+
+
+def file_of(tx: Tx, document_id: int) -> tuple[str, str, str, int]:
+    """Return a document's subscriber and its file's address, type and size; raises NotFound."""
+    query = (
+        select(document.c.subscriber_id, document_file)
+        .join(document_file, document_file.c.document_id == document.c.id)
+        .where(document.c.id == document_id)
+    )
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"The document number {document_id} has no file.")
+    return row.subscriber_id, row.address, row.media_type, row.size
 
 
 def set_verdict(tx: Tx, document_id: int, verdict: Verdict, reason: str, at: datetime) -> str:
