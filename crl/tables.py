@@ -56,7 +56,7 @@ crl = Table(
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary(32), nullable=False),
     Column("key_id", LargeBinary(64), nullable=False),
-    UniqueConstraint("issuer_id", "partition", "kind", "number"),
+    UniqueConstraint("issuer_id", "number", "partition", "kind"),
     CheckConstraint("kind IN ('full', 'delta')", name="kind"),
     CheckConstraint("(kind = 'delta') = (base_number IS NOT NULL)", name="delta_has_base"),
     CheckConstraint("partition >= 0", name="partition_not_negative"),
@@ -81,6 +81,7 @@ crl_publication = Table(
     Column("crl_id", ForeignKey("crl.id"), primary_key=True),
     Column("target", String(60), primary_key=True),
     Column("published_at", UtcDateTime, nullable=False),
+    Index("ix_crl_publication_target", "target", "published_at"),
 )
 """Which target has which CRL, written after the target was read back."""
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -32,6 +31,11 @@ _ROWS = 5_000
 _SERVER_JOINS_BY: ColumnElement[int] = literal_column("5")
 _GROUPS = 16
 _URGENT = (Reason.KEY_COMPROMISE, Reason.CA_COMPROMISE)
+_WAITING = select(
+    func.count(),
+    func.min(crl_change.c.since),
+    func.coalesce(func.max(case((crl_change.c.reason.in_(_URGENT), 1), else_=0)), 0),
+)
 
 
 def waiting_changes(tx: Tx, issuer_id: int, *, limit: int) -> list[Change]:
@@ -50,16 +54,15 @@ def waiting(tx: Tx, issuer_id: int, *, told: int) -> Waiting:
 
     A change stamped with a higher number was taken in for a CRL that was never stored.
     """
-    query = select(
-        func.count(),
-        func.min(crl_change.c.since),
-        func.coalesce(func.max(case((crl_change.c.reason.in_(_URGENT), 1), else_=0)), 0),
-    ).where(
-        crl_change.c.issuer_id == issuer_id,
-        or_(crl_change.c.number.is_(None), crl_change.c.number > told),
+    found = [
+        tx.execute(_WAITING.where(crl_change.c.issuer_id == issuer_id, untold)).one()
+        for untold in (crl_change.c.number.is_(None), crl_change.c.number > told)
+    ]
+    return Waiting(
+        count=sum(count for count, _oldest, _urgent in found),
+        oldest=min((oldest for _count, oldest, _urgent in found if oldest), default=None),
+        urgent=any(urgent for _count, _oldest, urgent in found),
     )
-    count, oldest, urgent = tx.execute(query).one()
-    return Waiting(count=count, oldest=oldest, urgent=bool(urgent))
 
 
 def waiting_serials(tx: Tx, issuer_id: int) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, func, insert, or_, select
+from sqlalchemy import Row, Select, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Tx
@@ -15,6 +15,7 @@ from crl.model import WHOLE, Crl, Kind
 from crl.tables import crl, crl_part, crl_publication
 
 _PART = 4 * 1024 * 1024
+_PAGE = 20
 
 
 def newest(
@@ -45,20 +46,14 @@ def last_regular(
     tx: Tx, issuer_id: int, partition: int, targets: Collection[str]
 ) -> datetime | None:
     """Return thisUpdate of the newest full CRL of a scope that every one of `targets` has."""
-    having = (
-        select(crl_publication.c.crl_id)
-        .where(crl_publication.c.target.in_(targets))
-        .group_by(crl_publication.c.crl_id)
-        .having(func.count() == len(set(targets)))
-    )
-    query = (
-        select(crl.c.this_update)
-        .where(crl.c.issuer_id == issuer_id, crl.c.partition == partition)
-        .where(crl.c.kind == Kind.FULL, crl.c.id.in_(having))
-        .order_by(crl.c.number.desc())
-        .limit(1)
-    )
-    return tx.execute(query).scalar_one_or_none()
+    below: int | None = None
+    while fulls := _fulls(tx, issuer_id, partition, below=below):
+        everywhere = _everywhere(tx, [each.id for each in fulls], targets)
+        for each in fulls:
+            if each.id in everywhere:
+                return each.this_update
+        below = fulls[-1].number
+    return None
 
 
 def add(tx: Tx, content: bytes, **values: Any) -> Crl:  # noqa: ANN401 - the columns of crl
@@ -93,7 +88,7 @@ def content(tx: Tx, crl_id: int) -> bytes:
 def undelivered(tx: Tx, issuer_id: int, target: str) -> list[Crl]:
     """Return the CRLs that `target` lacks and whose bytes are at hand, oldest first."""
     has = exists().where(crl_publication.c.crl_id == crl.c.id, crl_publication.c.target == target)
-    query = _with_content(issuer_id).where(~has).order_by(crl.c.number, crl.c.id)
+    query = _with_content(issuer_id).where(~has)
     return [_crl(row) for row in tx.execute(query)]
 
 
@@ -113,19 +108,17 @@ def drop_contents(tx: Tx, issuer_id: int, targets: Collection[str]) -> None:
 
     The newest of each scope and kind stay, and the full CRLs that the newest delta adds to.
     """
-    kept = _newest_ids(issuer_id)
-    base = select(func.max(crl.c.base_number)).where(crl.c.issuer_id == issuer_id)
-    delivered = (
-        select(crl_publication.c.crl_id)
-        .where(crl_publication.c.target.in_(targets))
-        .group_by(crl_publication.c.crl_id)
-        .having(func.count() == len(set(targets)))
-    )
-    query = _with_content(issuer_id).where(crl.c.id.in_(delivered), crl.c.id.not_in(kept))
-    query = query.where(
-        or_(crl.c.kind == Kind.DELTA, crl.c.number != func.coalesce(base.scalar_subquery(), 0))
-    )
-    done = [row.id for row in tx.execute(query)]
+    held = [_crl(row) for row in tx.execute(_with_content(issuer_id))]
+    newest_ids = {(each.partition, each.kind): each.id for each in held}.values()
+    bases = {each.base_number for each in held if each.id in newest_ids}
+    everywhere = _everywhere(tx, [each.id for each in held], targets)
+    done = [
+        each.id
+        for each in held
+        if each.id in everywhere
+        and each.id not in newest_ids
+        and not (each.kind is Kind.FULL and each.number in bases)
+    ]
     if done:
         tx.execute(delete(crl_part).where(crl_part.c.crl_id.in_(done)))
 
@@ -137,23 +130,26 @@ def history(tx: Tx, issuer_id: int, *, limit: int = 100) -> list[Crl]:
     return [_crl(row) for row in tx.execute(query)]
 
 
-def expired_history(tx: Tx, issuer_id: int, target: str, before: datetime) -> list[Crl]:
-    """Return the CRLs in `target` made before an instant, but for those that are still needed."""
+def expired_history(
+    tx: Tx, issuer_id: int, target: str, before: datetime, *, limit: int = 500
+) -> list[Crl]:
+    """Return CRLs that `target` has since before an instant, but for those still needed."""
     query = (
         select(crl)
         .join(crl_publication, crl_publication.c.crl_id == crl.c.id)
-        .where(crl.c.issuer_id == issuer_id, crl_publication.c.target == target)
-        .where(crl.c.this_update < before, crl.c.id.not_in(_newest_ids(issuer_id)))
+        .where(crl_publication.c.target == target, crl_publication.c.published_at < before)
+        .where(crl.c.issuer_id == issuer_id)
         .where(~exists().where(crl_part.c.crl_id == crl.c.id))
-        .order_by(crl.c.number)
+        .order_by(crl_publication.c.published_at)
+        .limit(limit)
     )
     return [_crl(row) for row in tx.execute(query)]
 
 
 def shown(tx: Tx, issuer_id: int) -> list[Crl]:
-    """Return the newest CRL of each scope and kind."""
-    query = select(crl).where(crl.c.id.in_(_newest_ids(issuer_id)))
-    return [_crl(row) for row in tx.execute(query.order_by(crl.c.partition, crl.c.kind.desc()))]
+    """Return the newest CRL of each scope and kind; their bytes are always at hand."""
+    held = [_crl(row) for row in tx.execute(_with_content(issuer_id))]
+    return list({(each.partition, each.kind): each for each in held}.values())
 
 
 def withdraw(tx: Tx, crl_id: int, target: str) -> None:
@@ -165,17 +161,33 @@ def withdraw(tx: Tx, crl_id: int, target: str) -> None:
     )
 
 
-def _newest_ids(issuer_id: int) -> Select[tuple[int]]:
-    return (
-        select(func.max(crl.c.id))
-        .where(crl.c.issuer_id == issuer_id)
-        .group_by(crl.c.partition, crl.c.kind)
+def _fulls(tx: Tx, issuer_id: int, partition: int, *, below: int | None) -> list[Crl]:
+    """Return a page of full CRLs of a scope, newest first, of numbers below the given one."""
+    query = select(crl).where(
+        crl.c.issuer_id == issuer_id, crl.c.partition == partition, crl.c.kind == Kind.FULL
     )
+    if below is not None:
+        query = query.where(crl.c.number < below)
+    return [_crl(row) for row in tx.execute(query.order_by(crl.c.number.desc()).limit(_PAGE))]
+
+
+def _everywhere(tx: Tx, crl_ids: Collection[int], targets: Collection[str]) -> set[int]:
+    """Return which of these CRLs every one of `targets` has."""
+    wanted = set(targets)
+    query = select(crl_publication.c.crl_id, crl_publication.c.target).where(
+        crl_publication.c.crl_id.in_(crl_ids), crl_publication.c.target.in_(wanted)
+    )
+    having: dict[int, set[str]] = {each: set() for each in crl_ids}
+    for crl_id, target in tx.execute(query):
+        having[crl_id].add(target)
+    return {crl_id for crl_id, names in having.items() if names == wanted}
 
 
 def _with_content(issuer_id: int) -> Select[Any]:
-    first_part = exists().where(crl_part.c.crl_id == crl.c.id, crl_part.c.position == 0)
-    return select(crl).where(crl.c.issuer_id == issuer_id, first_part)
+    """The CRLs whose bytes are at hand, oldest first: few, however many were ever signed."""
+    held = select(crl_part.c.crl_id).where(crl_part.c.position == 0)
+    query = select(crl).where(crl.c.id.in_(held), crl.c.issuer_id == issuer_id)
+    return query.order_by(crl.c.number, crl.c.id)
 
 
 def _crl(row: Row[Any]) -> Crl:

@@ -80,10 +80,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_crl"),
         sa.UniqueConstraint(
             "issuer_id",
+            "number",
             "partition",
             "kind",
-            "number",
-            name="uq_crl_issuer_id_partition_kind_number",
+            name="uq_crl_issuer_id_number_partition_kind",
         ),
     )
     op.create_table(
@@ -101,6 +101,9 @@ def upgrade() -> None:
         sa.Column("published_at", UtcDateTime, nullable=False),
         sa.ForeignKeyConstraint(["crl_id"], ["crl.id"], name="fk_crl_publication_crl_id_crl"),
         sa.PrimaryKeyConstraint("crl_id", "target", name="pk_crl_publication"),
+    )
+    op.create_index(
+        "ix_crl_publication_target", "crl_publication", ["target", "published_at"], unique=False
     )
     op.create_table(
         "crl_change",

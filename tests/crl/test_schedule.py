@@ -189,7 +189,9 @@ def test_check_compares_with_the_engine(stage: Stage) -> None:
 def test_retention(stage: Stage) -> None:
     """Old CRLs leave the history after the retention time; what is still needed stays."""
     stage.settings = Settings(retention=timedelta(days=1))
+    root = {"issuer": "root", "key": stage.root_key}
     for _ in range(5):
+        stage.publish(**root)
         _tick(stage)
         stage.pass_time(timedelta(hours=13))
     history = stage.path("issuing/history")
@@ -201,6 +203,7 @@ def test_retention(stage: Stage) -> None:
     )  # fmt: skip
     assert [path.name for path in history.iterdir()] == ["5.crl"], "the newest is always kept"
     assert stage.read().extensions
+    assert len(list(stage.path("root/history").iterdir())) == 5, "the root has its own settings"
 
 
 def test_root(stage: Stage) -> None:
