@@ -32,7 +32,7 @@ from policy.model import Document, Party, Request, Verdict, Wanted
 from policy.records import cases, decisions, documents
 from tests.conftest import START
 from tests.support.dossiers import HOLD_AT, PAPERS, REVOKE_AT, RULES, at
-from tests.support.office import ORGANISATION, Bureau, ca_key, key_request
+from tests.support.office import ORGANISATION, Bureau, key_request
 
 NAME = "KH00001"
 # The rules answer before the engine is asked, so the engine never has to refuse for these.
@@ -259,7 +259,6 @@ class Life(RuleBasedStateMachine):
 
 
 def _live(template: Path, folder: Path, **how: int) -> None:
-    ca_key()  # made before the first example, so that no example is slower for it
     life: Callable[[], RuleBasedStateMachine] = lambda: Life(template, folder)  # noqa: E731 - a factory
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(life, settings=settings(suppress_health_check=quiet, **how))  # type: ignore[arg-type] # two ints

@@ -38,8 +38,8 @@ ORGANISATION = SubscriberKind.ORGANISATION
 
 
 @functools.cache
-def ca_key() -> ec.EllipticCurvePrivateKey:
-    """Return a P-256 key for a CA, made once in each process."""
+def ca_key(name: str) -> ec.EllipticCurvePrivateKey:
+    """Return a P-256 key for the CA `name`, made once in each process."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -88,7 +88,7 @@ class Bureau:
         """Establish a CA with P-256 keys and open the desk."""
         self.db = db
         self.clock = clock
-        issuer = authority.establish(db, clock, ca_key(), ca_key())
+        issuer = authority.establish(db, clock, ca_key("root"), ca_key("issuing"))
         self.office = Office(
             db=db, clock=clock, vault=Vault(VAULT_KEY), rulebooks=(RULES,), actor="operator:lan"
         )
