@@ -5,7 +5,7 @@ order of the documents says nothing, and time alone never makes a dossier better
 document expire.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -29,11 +29,10 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """How one requirement is met; `state` is the dossier's if all else were in order."""
+    """Why one requirement is not met; `state` is the dossier's if all else were in order."""
 
     state: DossierState
-    received_at: datetime | None = None
-    lack: Lack | None = None
+    lack: Lack
 
 
 def judge(
@@ -49,32 +48,78 @@ def judge(
     `conditions` make conditional documents necessary; `today` is the civil day for the expiry of
     IDs, None to leave expiry aside.
     """
-    documents = sorted(documents, key=lambda each: each.order)
-    warnings = _warnings(documents, rulebook, today)
-    findings = [
-        _examine(requirement, documents, rulebook, today)
-        for requirement in rulebook.requirements[kind]
-        if requirement.when is None or requirement.when in conditions
+    came = _by_kind(documents)
+    needed = [
+        each for each in rulebook.requirements[kind] if each.when is None or each.when in conditions
     ]
-    lacks = tuple(each.lack for each in findings if each.lack is not None)
-    for verdict, (state, says) in _SUSPECT.items():
-        suspects = tuple(
-            Lack(document=each.kind, why=f"The {_name(each.kind, rulebook)} {says}{_why(each)}.")
-            for each in documents
-            if each.verdict is verdict
+    met = [_met(each, came, rulebook, today) for each in needed]
+    if any(each.verdict in _SUSPECT for each in documents):
+        return _suspect(documents, _lacks(needed, met, came, rulebook), rulebook, today)
+    instants = [each for each in met if each is not None]
+    warnings = _warnings(documents, rulebook, today)
+    if len(instants) == len(needed):
+        return Judgement(
+            state=DossierState.VERIFIED,
+            complete=True,
+            warnings=warnings,
+            completed_at=max(instants),
         )
-        if suspects:
-            return Judgement(
-                state=state, complete=False, lacks=(*suspects, *lacks), warnings=warnings
-            )
-    if lacks:
-        state = _state(findings) if documents else DossierState.NONE
-        return Judgement(state=state, complete=False, lacks=lacks, warnings=warnings)
+    lacks = _lacks(needed, met, came, rulebook)
     return Judgement(
-        state=DossierState.VERIFIED,
-        complete=True,
+        state=_state(lacks) if documents else DossierState.NONE,
+        complete=False,
+        lacks=tuple(each.lack for each in lacks),
         warnings=warnings,
-        completed_at=max(each.received_at for each in findings if each.received_at is not None),
+    )
+
+
+def _by_kind(documents: Collection[Document]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = {}
+    for each in documents:
+        found.setdefault(each.kind, []).append(each)
+    return found
+
+
+def _met(
+    requirement: Requirement,
+    came: Mapping[str, list[Document]],
+    rulebook: Rulebook,
+    today: date | None,
+) -> datetime | None:
+    """Return when the first document that meets the requirement was received, None if none does."""
+    first = None
+    for kind in requirement.kinds:
+        for each in came.get(kind, ()):
+            if (
+                each.verdict is Verdict.ACCEPTED
+                and each.form in rulebook.accepted[kind]
+                and (first is None or each.received_at < first)
+                and not ids.refusal(each, rulebook)
+                and not _lapsed(each, rulebook, today)
+            ):
+                first = each.received_at
+    return first
+
+
+def _suspect(
+    documents: Collection[Document],
+    lacks: list[_Finding],
+    rulebook: Rulebook,
+    today: date | None,
+) -> Judgement:
+    """Judge a dossier with a document of doubtful truth: the worst verdict names its state."""
+    verdict = next(each for each in _SUSPECT if any(d.verdict is each for d in documents))
+    state, says = _SUSPECT[verdict]
+    suspects = (
+        Lack(document=each.kind, why=f"The {_name(each.kind, rulebook)} {says}{_why(each)}.")
+        for each in _sorted(documents)
+        if each.verdict is verdict
+    )
+    return Judgement(
+        state=state,
+        complete=False,
+        lacks=(*suspects, *(each.lack for each in lacks)),
+        warnings=_warnings(documents, rulebook, today),
     )
 
 
@@ -83,22 +128,24 @@ def _state(findings: list[_Finding]) -> DossierState:
     return next(state for state in _WORST_FIRST if state in states)
 
 
-def _examine(
-    requirement: Requirement,
-    documents: Collection[Document],
+def _lacks(
+    needed: list[Requirement],
+    met: list[datetime | None],
+    came: Mapping[str, list[Document]],
     rulebook: Rulebook,
-    today: date | None,
-) -> _Finding:
-    came = [each for each in documents if each.kind in requirement.kinds]
-    usable = [each for each in came if each.form in rulebook.accepted[each.kind]]
-    accepted = [each for each in usable if each.verdict is Verdict.ACCEPTED]
-    serving = [each for each in accepted if not ids.refusal(each, rulebook)]
-    valid = [each for each in serving if not _lapsed(each, rulebook, today)]
-    if valid:
-        first = min(each.received_at for each in valid)
-        return _Finding(DossierState.VERIFIED, received_at=first)
-    state, why = _lack(requirement, came, usable, rulebook)
-    return _Finding(state, lack=Lack(document=requirement.document, why=why))
+) -> list[_Finding]:
+    found = []
+    for requirement, instant in zip(needed, met, strict=True):
+        if instant is None:
+            own = _sorted(each for kind in requirement.kinds for each in came.get(kind, ()))
+            usable = [each for each in own if each.form in rulebook.accepted[each.kind]]
+            state, why = _lack(requirement, own, usable, rulebook)
+            found.append(_Finding(state, Lack(document=requirement.document, why=why)))
+    return found
+
+
+def _sorted(documents: Iterable[Document]) -> list[Document]:
+    return sorted(documents, key=lambda each: each.order)
 
 
 def _lack(
@@ -157,17 +204,17 @@ def _lapsed(document: Document, rulebook: Rulebook, today: date | None) -> bool:
 def _warnings(
     documents: Collection[Document], rulebook: Rulebook, today: date | None
 ) -> tuple[str, ...]:
-    unknown = {
-        f"The rulebook {rulebook.reference} knows no document {each.kind}; it does not count."
-        for each in documents
-        if each.kind not in rulebook.documents
-    }
-    expired = {
-        f"The {_name(each.kind, rulebook)} expired on {ids.last_day(each, rulebook)}."
-        for each in documents
-        if _expired(each, rulebook, today)
-    }
-    return tuple(sorted(unknown | expired))
+    found = set()
+    for each in documents:
+        if each.kind not in rulebook.documents:
+            found.add(
+                f"The rulebook {rulebook.reference} knows no document {each.kind}; it does not "
+                "count."
+            )
+        if _expired(each, rulebook, today):
+            last = ids.last_day(each, rulebook)
+            found.add(f"The {_name(each.kind, rulebook)} expired on {last}.")
+    return tuple(sorted(found))
 
 
 def _name(kind: str, rulebook: Rulebook) -> str:

@@ -5,7 +5,7 @@ first wins: papers recorded before the hold save the certificate, those recorded
 hold at once.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ca.model import HoldSource, Status
@@ -60,7 +60,15 @@ class Question:
         """Return the decision that nothing is to be done."""
         return self.decision(Action.NOTHING, self.rulebook.dossier.clause, because)
 
-    def decision(self, action: Action, clause: str, because: str) -> Decision:
+    def decision(
+        self,
+        action: Action,
+        clause: str,
+        because: str,
+        *,
+        source: HoldSource | None = None,
+        lacks: tuple[str, ...] = (),
+    ) -> Decision:
         """Return a decision without a ground."""
         return Decision(
             action=action,
@@ -70,18 +78,29 @@ class Question:
             at=self.now,
             facts=self.facts,
             wanted=self.wanted,
+            source=source,
+            lacks=lacks,
         )
 
-    def on_ground(self, action: Action, ground: str, because: str) -> Decision:
+    def on_ground(
+        self, action: Action, ground: str, because: str, *, lacks: tuple[str, ...] = ()
+    ) -> Decision:
         """Return a decision on a ground of the rulebook, with its clauses, source and reason."""
         terms = self.rulebook.grounds[ground]
-        return replace(
-            self.decision(action, terms.clause, because),
-            ground=ground,
-            contract_clause=terms.contract_clause,
+        return Decision(
+            action=action,
+            clause=terms.clause,
+            because=because,
+            rulebook=self.rulebook.reference,
+            at=self.now,
+            facts=self.facts,
+            wanted=self.wanted,
             source=terms.source,
             reason=terms.reason,
+            ground=ground,
+            contract_clause=terms.contract_clause,
             invalidity_date=self._bad_since() if terms.bad_since_issue else None,
+            lacks=lacks,
         )
 
     def refusal(

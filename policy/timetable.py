@@ -8,7 +8,6 @@ The order of the questions is the safety argument:
 Applied and asked again at the same instant, the answers come to rest: no act is asked for twice.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ca.model import HoldSource
@@ -75,20 +74,19 @@ def _late(question: Question, in_time: Judgement, because: str) -> Decision:
         return question.nothing("A document is contested; the case waits for its examination.")
     if in_time.state is DossierState.SUBMITTED and question.rulebook.remedy.pending_waits:
         return question.nothing("All papers came in time and wait for the officer's verdict.")
-    return replace(_forfeit(question, because), lacks=sentences(in_time))
+    return _forfeit(question, because, sentences(in_time))
 
 
 def _activate(question: Question, case: CaseFacts, because: str) -> Decision:
     rule = question.rulebook.admit.activate
     if case.state not in rule.case_states:
         return question.nothing(f"The remedy case {case.id} stands at {case.state}.")
-    lifted = question.decision(Action.ACTIVATE, rule.clause, because)
-    return replace(lifted, source=HoldSource.NOT_ACTIVATED)
+    return question.decision(Action.ACTIVATE, rule.clause, because, source=HoldSource.NOT_ACTIVATED)
 
 
-def _forfeit(question: Question, because: str) -> Decision:
+def _forfeit(question: Question, because: str, lacks: tuple[str, ...] = ()) -> Decision:
     ground = question.rulebook.remedy.forfeit_ground
-    return question.on_ground(Action.FORFEIT, ground, because)
+    return question.on_ground(Action.FORFEIT, ground, because, lacks=lacks)
 
 
 def _payment(question: Question) -> Decision:
@@ -124,8 +122,8 @@ def _lift(question: Question, judgement: Judgement) -> Decision | None:
     if HoldSource.DOSSIER not in question.holds or not judgement.complete:
         return None
     clause = question.rulebook.campaign.lift_clause
-    lifted = question.decision(Action.LIFT, clause, f"{_since(question, judgement)}")
-    return replace(lifted, source=HoldSource.DOSSIER)
+    because = _since(question, judgement)
+    return question.decision(Action.LIFT, clause, because, source=HoldSource.DOSSIER)
 
 
 def _campaign(question: Question, judgement: Judgement, campaign: CampaignFacts) -> Decision:
@@ -159,8 +157,8 @@ def _hold(
         f"{_state(judgement)} It had to be complete before {question.when(campaign.hold_at)}, as "
         f"the campaign {campaign.id} announced; the subscriber was told on {question.when(warned)}."
     )
-    held = question.on_ground(Action.HOLD, terms.hold_ground, because)
-    return replace(held, lacks=sentences(judgement))
+    lacks = sentences(judgement)
+    return question.on_ground(Action.HOLD, terms.hold_ground, because, lacks=lacks)
 
 
 def _revocation(question: Question, judgement: Judgement, campaign: CampaignFacts) -> Decision:
@@ -178,8 +176,8 @@ def _revocation(question: Question, judgement: Judgement, campaign: CampaignFact
         f"{_state(judgement)} The certificate is held for it, and the last day that the campaign "
         f"{campaign.id} set ended at {question.when(campaign.revoke_at)}."
     )
-    revoked = question.on_ground(Action.REVOKE, terms.revoke_ground, because)
-    return replace(revoked, lacks=sentences(judgement))
+    lacks = sentences(judgement)
+    return question.on_ground(Action.REVOKE, terms.revoke_ground, because, lacks=lacks)
 
 
 def _wave(
@@ -197,7 +195,7 @@ def _wave(
 def _remind(question: Question, judgement: Judgement, why: str) -> Decision:
     clause = question.rulebook.campaign.remind_clause
     because = f"{_state(judgement)} The subscriber {why}."
-    return replace(question.decision(Action.REMIND, clause, because), lacks=sentences(judgement))
+    return question.decision(Action.REMIND, clause, because, lacks=sentences(judgement))
 
 
 def _state(judgement: Judgement) -> str:
