@@ -6,11 +6,12 @@ where the PIN is read from. Unknown keys are refused.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import Invalid, NotFound
+from ocsp.model import Expired, NeverIssued, Pending, RequestSignature, WithoutNonce
 
 FILE = "antin.toml"
 
@@ -90,10 +91,26 @@ class Crl(_Table):
 
 
 class Ocsp(_Table):
-    """How long an answer is valid, in hours (8 to 240), and the responder certificate, in days."""
+    """How OCSP is answered; docs/ocsp.md explains every key.
+
+    An answer is valid for `valid_hours` (8 to 240), the responder certificate for
+    `certificate_days`.
+    """
 
     valid_hours: Annotated[int, Field(ge=8, le=240)] = 24
     certificate_days: Annotated[int, Field(ge=2, le=365)] = 30
+    cache_seconds: Annotated[int, Field(ge=10)] = 300
+    responder_id: Literal["key", "name"] = "key"
+    never_issued: NeverIssued = NeverIssued.UNKNOWN
+    pending: Pending = Pending.NEVER_ISSUED
+    expired: Expired = Expired.ANSWER
+    archive_cutoff: bool = False
+    request_signature: RequestSignature = RequestSignature.IGNORED
+    without_nonce: WithoutNonce = WithoutNonce.LEAVE_OUT
+    reserve_minutes: Annotated[int, Field(ge=0)] = 15
+    most_known: Annotated[int, Field(ge=1)] = 100_000
+    most_signing: Annotated[int, Field(ge=1)] = 4
+    most_cert_ids: Annotated[int, Field(ge=1)] = 50
 
 
 class Config(_Table):

@@ -60,7 +60,22 @@ class Instance:
     @property
     def ocsp_settings(self) -> OcspSettings:
         """How OCSP is answered."""
-        return OcspSettings(validity=timedelta(hours=self.config.ocsp.valid_hours))
+        table = self.config.ocsp
+        return OcspSettings(
+            validity=timedelta(hours=table.valid_hours),
+            max_age=timedelta(seconds=table.cache_seconds),
+            by_name=table.responder_id == "name",
+            never_issued=table.never_issued,
+            pending=table.pending,
+            expired=table.expired,
+            archive_cutoff=table.archive_cutoff,
+            request_signature=table.request_signature,
+            without_nonce=table.without_nonce,
+            reserve_time=timedelta(minutes=table.reserve_minutes),
+            most_known=table.most_known,
+            most_signing=table.most_signing,
+            most_cert_ids=table.most_cert_ids,
+        )
 
     @property
     def crl_target(self) -> Directory:

@@ -19,6 +19,7 @@ from ocsp.memory import Memory
 from web.crl import certificates, crls
 from web.ocsp import OcspApp
 from web.responder import health, router
+from web.watch import Watch
 
 
 def build(instance: Instance) -> WSGIApplication:
@@ -29,9 +30,12 @@ def build(instance: Instance) -> WSGIApplication:
     if instance.config.listen.metrics:
         host, _, port = instance.config.listen.metrics.rpartition(":")
         metrics.expose(responder, host, int(port))
+    ocsp = OcspApp(responder)
+    _, _, port = instance.config.listen.responder.rpartition(":")
+    Watch(int(port), ocsp.crowded).start()
     return router(
         {
-            "ocsp": OcspApp(responder),
+            "ocsp": ocsp,
             "crl": crls(
                 instance.home / CRL_FOLDER,
                 instance.clock,

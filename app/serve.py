@@ -16,6 +16,8 @@ _GRACE_SECONDS = 10.0
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 _THREADS = 4
+# More than the bodies that are read at once (web.ocsp): a GET never waits for a slow POST.
+_RESPONDER_THREADS = 128
 _BACKLOG = 256
 
 
@@ -33,7 +35,7 @@ def responder(instance: Instance, *, workers: int = 1) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=_THREADS,
+        blocking_threads=_RESPONDER_THREADS,
         backpressure=_BACKLOG,
         factory=True,
         websockets=False,
