@@ -36,8 +36,11 @@ from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
 
 REASONS = (
-    Reason.SUPERSEDED, Reason.CERTIFICATE_HOLD, Reason.KEY_COMPROMISE, Reason.CESSATION_OF_OPERATION,
-)  # fmt: skip
+    Reason.SUPERSEDED,
+    Reason.CERTIFICATE_HOLD,
+    Reason.KEY_COMPROMISE,
+    Reason.CESSATION_OF_OPERATION,
+)
 _COLUMNS = (
     "issuer_id", "serial", "subscriber", "profile", "stage", "tbs", "der", "spki_sha256",
     "not_before", "not_after", "decision", "created_at", "status", "reason", "since",

@@ -137,7 +137,7 @@ def test_pending_is_not_issued_yet(scene: Scene) -> None:
             "decision": "d9",
             "created_at": scene.clock.now(),
         }
-        records.add_pending(tx, values, Standing())
+        records.add_pending(tx, [values], [Standing()])
     assert _told(scene, 0x77) == "unknown"
     assert _told(scene, 0x77, pending=Pending.AS_RECORDED) == "good"
 
