@@ -4,8 +4,8 @@
 
 Deciding is measured in processor time of one process, on a mix as a CA has it: most dossiers are
 complete. The sweep runs the product's own campaign: each hold is one commit with decision, status
-event, audit entry and notice. Its aim is the rate at which 100,000 holds end within ten minutes. The
-database is the tests' own cluster, which does not wait for its disk (fsync off).
+event, audit entry and notice. Its aim is the rate at which 100,000 holds end within ten minutes.
+The database is the tests' own cluster, which does not wait for its disk (fsync off).
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """What the public may look up: status and missing papers; never a person, never a contact."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,8 @@ from core.errors import NotFound
 from policy import facts, rules
 from policy.records import subscribers
 from policy.rulebook import Rulebook
+
+RulebookAt = Callable[[datetime], Rulebook | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +65,11 @@ def _since(answer: Answer) -> datetime | None:
     return answer.event.at if answer.event else None
 
 
-def of_subscriber(tx: Tx, query: str, rulebook: Rulebook | None, now: datetime) -> list[Standing]:
+def of_subscriber(tx: Tx, query: str, rulebook: RulebookAt, now: datetime) -> list[Standing]:
     """Return the certificates of a tax code or subscriber id as they stand now, newest first.
 
-    While no rulebook is in force, nothing is said of dossiers.
+    `rulebook` gives the one in force at an instant, or None: a dossier is judged by the rules of
+    the day on which it was opened, or today's. Without any, nothing is said of dossiers.
     """
     wanted = query.strip()
     names = subscribers.ids_by_tax_code(tx, wanted)
@@ -77,14 +81,19 @@ def of_subscriber(tx: Tx, query: str, rulebook: Rulebook | None, now: datetime) 
     return [_now(tx, each, rulebook, now) for each in reversed(found)]
 
 
-def _missing(tx: Tx, certificate: Certificate, rulebook: Rulebook) -> tuple[tuple[str, str], ...]:
+def _missing(
+    tx: Tx, certificate: Certificate, rulebook_at: RulebookAt, now: datetime
+) -> tuple[tuple[str, str], ...] | None:
     known = facts.of_certificate(tx, certificate)
+    rulebook = rulebook_at(min(known.dossier_since or now, now)) or rulebook_at(now)
+    if rulebook is None:
+        return None
     judgement = rules.judge(known.kind, known.documents, rulebook)
     names = [rulebook.documents[lack.document] for lack in judgement.lacks]
     return tuple((name.vi, name.en) for name in names)
 
 
-def _now(tx: Tx, certificate: Certificate, rulebook: Rulebook | None, now: datetime) -> Standing:
+def _now(tx: Tx, certificate: Certificate, rulebook: RulebookAt, now: datetime) -> Standing:
     standing = by_serial(tx, certificate.serial, now)
     return Standing(
         serial=standing.serial,
@@ -96,5 +105,5 @@ def _now(tx: Tx, certificate: Certificate, rulebook: Rulebook | None, now: datet
         not_before=standing.not_before,
         not_after=standing.not_after,
         at=now,
-        missing=None if rulebook is None else _missing(tx, certificate, rulebook),
+        missing=_missing(tx, certificate, rulebook, now),
     )

@@ -9,12 +9,18 @@ from ca.history import Validity
 from ca.model import Act, Certificate
 from core import serials
 from core.errors import NotFound
-from policy import enrol, lookup, orders, sweep
+from policy import enrol, lookup, orders, rulebook, sweep
 from policy.lookup import Standing
 from policy.model import Party, Request, SubscriberKind, Wanted
+from policy.rulebook import Rulebook
 from tests.support.crash import Crash, CrashingDatabase
-from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, REVOKE_AT, RULES, at
+from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, REVOKE_AT, RULES, TEXT, at
 from tests.support.office import Bureau, key_request, person, taints
+
+
+def always(_at: datetime) -> Rulebook:
+    """Return the rulebook of the spring, whatever the day."""
+    return RULES
 
 
 @pytest.fixture
@@ -87,8 +93,8 @@ def test_tax_code_and_id_find_the_same(spring: Bureau) -> None:
     newer = enrol.enrol(spring.desk, "KH00001", key_request(), years=1)
     now = spring.clock.now()
     with spring.db.read() as tx:
-        by_code = lookup.of_subscriber(tx, " 9900000001 ", RULES, now)
-        by_id = lookup.of_subscriber(tx, "KH00001", RULES, now)
+        by_code = lookup.of_subscriber(tx, " 9900000001 ", always, now)
+        by_id = lookup.of_subscriber(tx, "KH00001", always, now)
     assert by_code == by_id
     older = spring.all_of("KH00001")[0]
     assert [each.serial for each in by_code] == [
@@ -102,13 +108,32 @@ def test_missing_papers_are_named_in_both_languages(lite: Bureau) -> None:
     lite.enrol("KH00002")
     now = lite.clock.now()
     with lite.db.read() as tx:
-        (lacking,) = lookup.of_subscriber(tx, "KH00001", RULES, now)
-        (complete,) = lookup.of_subscriber(tx, "KH00002", RULES, now)
+        (lacking,) = lookup.of_subscriber(tx, "KH00001", always, now)
+        (complete,) = lookup.of_subscriber(tx, "KH00002", always, now)
     assert lacking.missing == (
         ("hợp đồng", "contract"),
         ("giấy bổ nhiệm, xác nhận chức danh", "proof of title"),
     )
     assert complete.missing == ()
+
+
+def test_old_dossier_is_told_by_its_own_rules(lite: Bureau) -> None:
+    """The public is told what a dossier lacks by the rules of the day on which it was opened."""
+    lite.enrol("KH00001", without=["contract"])
+    opened = lite.clock.now()
+    strict = rulebook.load(
+        TEXT.replace('contract = ["paper_original"]', "contract = []", 1).replace(
+            '{ document = "contract" }', '{ document = "title_proof" }'
+        )
+    )
+    now = lite.tick(days=1)
+    with lite.db.read() as tx:
+        for own, missing in ((RULES, "contract"), (strict, "proof of title"), (None, "contract")):
+            chosen = {opened: own, now: RULES}
+            (found,) = lookup.of_subscriber(tx, "KH00001", chosen.get, now)
+            assert [en for _, en in found.missing or ()] == [missing]
+        (silent,) = lookup.of_subscriber(tx, "KH00001", lambda _at: None, now)
+    assert silent.missing is None
 
 
 def test_open_holds_are_named(lite: Bureau) -> None:
@@ -118,7 +143,7 @@ def test_open_holds_are_named(lite: Bureau) -> None:
         asked = Request(by=by, ground=ground)
         orders.ask(lite.office, issued.serial, Wanted.SUSPEND, asked)
     with lite.db.read() as tx:
-        (found,) = lookup.of_subscriber(tx, "KH00001", RULES, lite.clock.now())
+        (found,) = lookup.of_subscriber(tx, "KH00001", always, lite.clock.now())
     assert found.holds == ("authority", "loss")
 
 
@@ -127,7 +152,7 @@ def test_who_is_not_there_is_not_found(lite: Bureau, query: str) -> None:
     """Only a whole tax code or id finds anything; there is no search by parts."""
     lite.enrol("KH00001")
     with lite.db.read() as tx:
-        assert lookup.of_subscriber(tx, query, RULES, lite.clock.now()) == []
+        assert lookup.of_subscriber(tx, query, always, lite.clock.now()) == []
 
 
 def test_unknown_and_unissued_serials_are_not_found(lite: Bureau) -> None:
@@ -141,7 +166,7 @@ def test_unknown_and_unissued_serials_are_not_found(lite: Bureau) -> None:
         for serial in (0x4F0A12C3, pending.serial):
             with pytest.raises(NotFound, match=serials.to_hex(serial)):
                 lookup.by_serial(tx, serial, lite.clock.now())
-        assert lookup.of_subscriber(tx, "KH00001", RULES, lite.clock.now()) == []
+        assert lookup.of_subscriber(tx, "KH00001", always, lite.clock.now()) == []
 
 
 @pytest.mark.parametrize("kind", SubscriberKind)
@@ -151,7 +176,7 @@ def test_no_answer_names_a_person(lite: Bureau, kind: SubscriberKind) -> None:
     now = lite.clock.now()
     with lite.db.read() as tx:
         answers = [lookup.by_serial(tx, issued.serial, now)]
-        answers += lookup.of_subscriber(tx, "KH00001", RULES, now)
+        answers += lookup.of_subscriber(tx, "KH00001", always, now)
     told = repr([astuple(each) for each in answers])
     for value in taints(person("KH00001")):
         assert value not in told

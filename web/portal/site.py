@@ -71,7 +71,7 @@ class _Pages:
             return render_template("home.html", query="", found=None)
         now = self.clock.now()
         with self.db.read() as tx:
-            found = lookup.of_subscriber(tx, query, self._rulebook(now), now)
+            found = lookup.of_subscriber(tx, query, self._rulebook, now)
         if not found and _is_serial(query):
             lang, form = request.args.get("lang"), request.args.get("format")
             return redirect(url_for("status", serial=query, lang=lang, format=form))
