@@ -10,7 +10,11 @@ ocsp_known                            certificates remembered
 ocsp_signer_not_after_seconds{issuer} when the responder's certificate ends (Unix time)
 """
 
+import errno
+import logging
 from collections.abc import Callable, Iterator
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -22,6 +26,10 @@ from prometheus_client.registry import Collector
 
 from ocsp.answer import Responder
 from ocsp.meter import LATENCY_BOUNDS
+
+_MOST_PROCESSES = 16
+
+_log = logging.getLogger(__name__)
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
@@ -96,11 +104,31 @@ class OcspCollector(Collector):
         yield family
 
 
+def _first_free(host: str, port: int, registry: CollectorRegistry) -> tuple[WSGIServer, Thread]:
+    for each in range(port, port + _MOST_PROCESSES):
+        try:
+            started = start_http_server(each, addr=host, registry=registry)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            _log.info("The OCSP metrics are at http://%s:%d/metrics.", host, each)
+            return started
+    raise OSError(
+        errno.EADDRINUSE,
+        f"None of the ports {port} to {port + _MOST_PROCESSES - 1} is free for the OCSP metrics.",
+    )
+
+
 def expose(responder: Responder, host: str, port: int) -> Callable[[], None]:
-    """Serve the metrics of `responder` at http://host:port/metrics; return what ends it."""
+    """Serve the metrics of `responder` at http://host:port/metrics; return what ends it.
+
+    Several processes on one host take the first free ports from `port` on. Raises OSError when
+    none of them is free.
+    """
     registry = CollectorRegistry()
     registry.register(OcspCollector(responder))
-    server, thread = start_http_server(port, addr=host, registry=registry)
+    server, thread = _first_free(host, port, registry)
 
     def stop() -> None:
         server.shutdown()

@@ -52,7 +52,7 @@ def serial(terminal: Terminal, subscriber: str, request_file: Path) -> str:
     """The serial of a good certificate of this test's own."""
     said = terminal.run("issue", "--csr", request_file, "--subscriber", subscriber)
     assert said.code == 0, said.err
-    return f"{x509.load_pem_x509_certificate(said.out.encode()).serial_number:X}"
+    return f"{x509.load_pem_x509_certificate(said.out.encode()).serial_number:032X}"
 
 
 def _secrets(home: Path) -> list[str]:

@@ -11,7 +11,7 @@ from ca import records
 from ca.model import HoldSource, Standing
 from core.clock import SetClock
 from core.database import Database
-from core.errors import Invalid, SigningUnavailable
+from core.errors import Invalid
 from core.reasons import Reason
 from ocsp.answer import Responder
 from ocsp.index import Index
@@ -24,7 +24,6 @@ from ocsp.model import (
     RequestSignature,
     ResponseStatus,
     Settings,
-    Source,
 )
 from ocsp.signer import Signer
 from tests.support import authority, relying
@@ -351,41 +350,6 @@ def test_cryptography_reads_it(scene: Scene) -> None:
     assert read.revocation_reason == Reason.CERTIFICATE_HOLD.flag
     assert read.serial_number == certificate.serial
     assert len(read.certificates) == 1
-
-
-def test_database_away(scene: Scene) -> None:
-    """Without a database the answer is tryLater, never a guess."""
-    db = Database("sqlite:////nowhere/at/all.db", read_only=True)
-    responder = Responder(db, scene.clock, scene.index(), Settings())
-    answer = responder.answer(ask(scene.issuer_der, scene.issue().serial))
-    assert (answer.status, answer.source) == (ResponseStatus.TRY_LATER, Source.ERROR)
-    assert answer.der == b"\x30\x03\x0a\x01\x03"
-
-
-class _AwayKey:
-    """A key whose token is away, or broken in a way nobody foresaw."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-        self.curve = ec.SECP256R1()
-
-    def sign(self, *_: object) -> bytes:
-        raise self.error
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (SigningUnavailable("The token is away."), ResponseStatus.TRY_LATER),
-        (RuntimeError("A bug."), ResponseStatus.INTERNAL_ERROR),
-    ],
-)
-def test_key_away(scene: Scene, error: Exception, status: ResponseStatus) -> None:
-    """Without a key the answer is tryLater; a fault of ours is internalError, not a crash."""
-    responder = scene.responder()
-    (authority_,) = [each for each in responder.index.authorities() if each.signers]
-    object.__setattr__(authority_.signers[0], "key", _AwayKey(error))
-    assert responder.answer(ask(scene.issuer_der, 1)).status is status
 
 
 @pytest.mark.parametrize(

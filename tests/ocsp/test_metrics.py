@@ -58,12 +58,16 @@ def test_latency_histogram() -> None:
 
 
 def test_exposed_on_their_own_address(scene: Scene) -> None:
-    """The metrics are served as text that Prometheus reads."""
+    """The metrics are served as text; a second process of the host takes the next port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     stop = metrics.expose(scene.responder(), "127.0.0.1", port)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
         names = {each.name for each in text_string_to_metric_families(reply.read().decode())}
+    second = metrics.expose(scene.responder(), "127.0.0.1", port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/metrics", timeout=10) as reply:
+        assert reply.status == 200
+    second()
     stop()
     assert {"ocsp_answers", "ocsp_latency_seconds", "ocsp_degraded"} <= names

@@ -64,7 +64,7 @@ class Server:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in headers.items():
                 connection.putheader(name.replace("_", "-"), value)
-            if body is not None and "Content_Length" not in headers:
+            if body is not None and not {"Content_Length", "Transfer_Encoding"} & headers.keys():
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             reply = connection.getresponse()
