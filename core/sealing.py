@@ -15,11 +15,13 @@ checkpoint is as safe as the database is; a checkpoint that is kept elsewhere al
 trail was not cut off.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from core import jws
 from core.audit import audit_checkpoint, audit_entry, audit_link, audit_unsealed
@@ -67,12 +69,11 @@ def checkpoint(db: Database, now: datetime, key: ec.EllipticCurvePrivateKey) -> 
     if end == START or (newest is not None and newest.position == end.position):
         return None
     signed = _sign(end, now, key)
-    with db.begin() as tx:  # COMMIT: the checkpoint
-        known = select(audit_checkpoint.c.position)
-        if tx.execute(known.where(audit_checkpoint.c.position == end.position)).first() is None:
-            tx.execute(
-                insert(audit_checkpoint).values(position=end.position, at=now, token=signed.token)
-            )
+    # Two workers may sign the same end at once: the one that stored it first is enough.
+    with suppress(IntegrityError), db.begin() as tx:  # COMMIT: the checkpoint
+        tx.execute(
+            insert(audit_checkpoint).values(position=end.position, at=now, token=signed.token)
+        )
     return signed
 
 
