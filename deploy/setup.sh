@@ -15,7 +15,7 @@ case "${1:-}" in
     "") ;;
     --test)
         packages+=(postgresql gnutls-bin libnss3-tools chromium fonts-dejavu-core)
-        packages+=(nginx wrk faketime curl)
+        packages+=(nginx wrk faketime curl gcc libc6-dev)
         lock=requirements-dev.lock
         ;;
     *)

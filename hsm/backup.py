@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from core.errors import Conflict, Invalid, NotFound, Refused
-from hsm import mechanisms, objects
+from hsm import mechanisms, objects, proof
 from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass
 from hsm.cryptoki import CryptokiError
 from hsm.keyring import Keyring
 from hsm.layout import MechanismCall, Template
-from hsm.mechanisms import Message, PublicKey
+from hsm.mechanisms import PublicKey
 from hsm.objects import KeyName
-from hsm.place import Place, sign_by
+from hsm.place import Place
 from hsm.session import Session
 from hsm.wrapping import find_wrapping_key, run_once
 
@@ -135,7 +135,7 @@ def restore(keyring: Keyring, role: str, under: str, backup: KeyBackup) -> None:
                     code="key_not_unwrappable",
                 ) from None
             half = module.create_object(writing, objects.public_template(place.name, public))
-            if not _signs(session, key, public):
+            if proof.fault(session, key, public):
                 module.destroy_object(writing, key)
                 module.destroy_object(writing, half)
                 raise Refused(
@@ -185,19 +185,6 @@ def _private_template(name: KeyName, public: PublicKey) -> Template:
         Attribute.EXTRACTABLE: False,
         Attribute.SIGN: True,
     }
-
-
-def _signs(session: Session, key: int, public: PublicKey) -> bool:
-    """Whether the unwrapped key's signature of a random text is one by `public`."""
-    scheme = mechanisms.usual_scheme(public)
-    text = Message(b"Proof of a restored key: " + secrets.token_bytes(32), hashed=False)
-    for choice in scheme.choices(session.mechanisms):
-        try:
-            signature = sign_by(session, key, choice, (scheme, text))
-        except CryptokiError:
-            continue
-        return mechanisms.is_right(public, scheme, text, signature)
-    return False
 
 
 def _spki(public: PublicKey) -> bytes:

@@ -70,7 +70,11 @@ _MUST_WHERE_GIVEN = {
 
 def find_private(session: Session, name: KeyName) -> Found:
     """Return the one private key with this name; raises NotFound or Conflict."""
-    handle = _only(session, name, ObjectClass.PRIVATE_KEY)
+    return describe(session, _only(session, name, ObjectClass.PRIVATE_KEY), name)
+
+
+def describe(session: Session, handle: int, name: KeyName) -> Found:
+    """Return the private key with this handle: its public half and its attributes."""
     identifier = session.module.attribute(session.handle, handle, Attribute.ID)
     flags = {attribute: _flag(session, handle, attribute) for attribute in _JUDGED}
     public = public_half(session, handle, name, identifier)

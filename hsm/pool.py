@@ -31,6 +31,7 @@ MOST_STUCK = 64
 _FIRST_REINITIALIZE_SECONDS = 1.0
 _LONGEST_REINITIALIZE_SECONDS = 60.0
 _CLOSE_SECONDS = 1.0
+_PAUSES_SECONDS = (0.02, 0.05, 0.1)
 # What the token answers to every try of the same act: neither a new session nor a pause helps.
 _LASTING = frozenset({
     Rv.MECHANISM_INVALID, Rv.MECHANISM_PARAM_INVALID, Rv.KEY_FUNCTION_NOT_PERMITTED,
@@ -64,6 +65,7 @@ class Pool:
         self._seats = Seats(self._size)
         self._count = threading.Lock()
         self._last = ""
+        self._served = False
         self.stuck = 0
         self._again_at = 0.0
         self._again_pause = _FIRST_REINITIALIZE_SECONDS
@@ -103,6 +105,7 @@ class Pool:
             self._seats.give_back(worker)
             self.breaker.succeeded()
             self._again_pause = _FIRST_REINITIALIZE_SECONDS
+            self._served = True
             return result
 
     def close(self) -> None:
@@ -178,10 +181,29 @@ class Pool:
         except (CryptokiError, TokenAway) as error:
             if _lasts(error) or not self._may_reinitialize():
                 raise
-            _log.warning(
-                "The token %r is lost, its module begins anew: %s.", self.name, self._told(error)
+            level = logging.WARNING if self._served else logging.INFO
+            _log.log(
+                level, "The module of the token %r begins anew: %s.", self.name, self._told(error)
             )
-        session.loaded.initialize_again(session.loaded.generation, deadline)
+        return self._begin_anew(session, act, deadline)
+
+    def _begin_anew(self, session: Session, act: Callable[[Session], T], deadline: float) -> T:
+        """Initialise the module again and act; look more than once for a token that is not there.
+
+        SoftHSM writes a token's file anew when any process logs into it, and one that reads it in
+        that moment finds no token: processes that start together would stumble over each other.
+        """
+        loaded = session.loaded
+        for pause in _PAUSES_SECONDS:
+            loaded.initialize_again(loaded.generation, deadline)
+            try:
+                return self._act(session, act, deadline)
+            except TokenAway:
+                # Others of this process are at work with the module: leave them in peace.
+                if loaded.opened or time.monotonic() + pause > deadline:
+                    raise
+                time.sleep(pause)
+        loaded.initialize_again(loaded.generation, deadline)
         return self._act(session, act, deadline)
 
     def _act(self, session: Session, act: Callable[[Session], T], deadline: float) -> T:

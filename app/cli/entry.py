@@ -13,6 +13,7 @@ from app.cli import (
     certificates,
     crl,
     dossiers,
+    hsm,
     lifecycle,
     policies,
     registers,
@@ -34,6 +35,7 @@ for commands in (running.app, lifecycle.app, certificates.app, springs.app):
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")
 app.add_typer(ceremony.app, name="ceremony")
+app.add_typer(hsm.app, name="hsm")
 dossiers.dossier.registered_commands.extend(registers.app.registered_commands)
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")

@@ -22,7 +22,7 @@ TIME_LIMIT_SECONDS = 20.0
 @pytest.fixture(scope="session")
 def compiled_shim(tmp_path_factory) -> Path:
     """The shim, compiled once for each run."""
-    built = tmp_path_factory.mktemp("shim") / "shim.so"
+    built: Path = tmp_path_factory.mktemp("shim") / "shim.so"
     source = Path(__file__).with_name("shim.c")
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", built, source], check=True)
     return built
@@ -49,8 +49,9 @@ def vendor(request, shared_tokens, tmp_path_factory, monkeypatch) -> vendors.Tok
             shared_tokens[name] = _MAKERS[name](tmp_path_factory.mktemp(name))
         _enter(shared_tokens[name], monkeypatch)
         _make_keys(shared_tokens[name])
-    _enter(shared_tokens[name], monkeypatch)
-    return shared_tokens[name]
+    token: vendors.Token = shared_tokens[name]
+    _enter(token, monkeypatch)
+    return token
 
 
 @pytest.fixture

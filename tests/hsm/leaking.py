@@ -28,7 +28,7 @@ def _shout(error: BaseException, folder: Path) -> None:
         console = Console(file=stream, width=400)
         console.print(Traceback.from_exception(
             type(error), error, error.__traceback__, show_locals=True,
-            locals_max_length=None, locals_max_string=None,
+            locals_max_length=1000, locals_max_string=1000,
         ))  # fmt: skip
     logging.getLogger("leaking").error("It failed.", exc_info=error)
 

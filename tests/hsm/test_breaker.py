@@ -1,8 +1,9 @@
 """The breaker: one trial at a time, pauses that grow to a limit, closed again by a success."""
 
+import time
+
 import pytest
 
-from hsm import breaker
 from hsm.breaker import Breaker, BreakerState
 
 
@@ -13,7 +14,7 @@ def clock(monkeypatch):
     class Clock:
         now = 100.0
 
-    monkeypatch.setattr(breaker.time, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
     return Clock
 
 

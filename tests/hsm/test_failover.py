@@ -4,7 +4,6 @@ import dataclasses
 import time
 
 import pytest
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.errors import Refused, SigningUnavailable
@@ -162,7 +161,7 @@ def test_expected_key_with_all_away(pair):
     assert signs_again(key) < 10
     for _ in range(20):
         with pytest.raises(SigningUnavailable):
-            wrong.sign(b"x", ec.ECDSA(hashes.SHA256()))
+            sign(wrong)
         time.sleep(0.05)
     alone.close()
     stranger.close()

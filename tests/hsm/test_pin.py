@@ -116,7 +116,7 @@ def test_wrong_pin_is_tried_once(shimmed, shim, tmp_path):
     path = tmp_path / "pin-in-test"
     path.write_text("wrong")
     path.chmod(0o600)
-    right = Path(shimmed.place.pin_source.removeprefix("file:")).read_text()
+    right = vendors.pin_of(shimmed)
     keyring = Keyring({"rsa": [shimmed.uri("rsa", pin_source=f"file:{path}")]})
     for _ in range(20):
         with pytest.raises(SigningUnavailable, match="refused the PIN"):
@@ -149,7 +149,7 @@ def test_no_leak(tmp_path, monkeypatch, way):
     """Whatever a failing process writes, logs, traces or dumps: the PIN is not in it."""
     monkeypatch.setenv("SOFTHSM2_CONF", "/dev/null")
     token = vendors.softhsm_token(tmp_path)
-    right = Path(token.place.pin_source.removeprefix("file:")).read_text()
+    right = vendors.pin_of(token)
     wrong = secrets.token_hex(12)
     other = tmp_path / "wrong-pin"
     other.write_text(wrong)

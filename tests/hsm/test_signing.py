@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from core.errors import Conflict, Invalid, NotFound, Refused, SigningUnavailable
 from hsm.codes import Mechanism
 from hsm.keyring import Keyring
+from hsm.keys import Ed25519Key
 from hsm.mechanisms import KeyKind
 from tests.hsm.conftest import KINDS, kinds_of, mechanisms_of
 
@@ -59,7 +60,9 @@ def test_builders(keyring):
             .responder_id(ocsp.OCSPResponderEncoding.HASH, certificate)
             .sign(key, SHA256)
         )
-        assert ocsp.load_der_ocsp_response(response.public_bytes(serialization.Encoding.DER))
+        encoded = response.public_bytes(serialization.Encoding.DER)
+        read = ocsp.load_der_ocsp_response(encoded)
+        assert read.responder_key_hash is not None
 
 
 def test_hashes(keyring):
@@ -96,7 +99,10 @@ def test_ed25519(vendor):
     keyring = Keyring({"ed25519": [vendor.uri(f"ed-{time.monotonic_ns()}")]})
     try:
         public = keyring.generate("ed25519", KeyKind.ED25519)
-        public.verify(keyring.key("ed25519").sign(b"x"), b"x")
+        key = keyring.key("ed25519")
+        assert isinstance(public, ed25519.Ed25519PublicKey)
+        assert isinstance(key, Ed25519Key)
+        public.verify(key.sign(b"x"), b"x")
     except Refused as refusal:
         assert "Ed25519" in str(refusal)  # noqa: PT017 - either outcome is right
     finally:

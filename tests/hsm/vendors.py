@@ -86,6 +86,12 @@ def nss_token(folder: Path) -> Token:
     return Token("nss", place, environment)
 
 
+def pin_of(token: Token) -> str:
+    """Return the PIN of a token that keeps it in a file."""
+    source = token.place.pin_source or ""
+    return Path(source.removeprefix("file:")).read_text()
+
+
 def named_token() -> Token:
     """Return the token that the environment names."""
     prefix = f"antin-{time.time_ns()}-"
@@ -112,7 +118,7 @@ class Shim:
 
     def get(self, name: str) -> int:
         """Return the value of a lever or counter."""
-        return struct.unpack_from("i", self._memory, 4 * self.FIELDS.index(name))[0]
+        return int(struct.unpack_from("i", self._memory, 4 * self.FIELDS.index(name))[0])
 
     def set(self, name: str, value: int) -> None:
         """Move a lever."""
@@ -120,7 +126,7 @@ class Shim:
 
     def calls(self, function: int) -> int:
         """Return how often a function was called."""
-        return struct.unpack_from("i", self._memory, 4 * (len(self.FIELDS) + function))[0]
+        return int(struct.unpack_from("i", self._memory, 4 * (len(self.FIELDS) + function))[0])
 
     def hang(self, function: int) -> None:
         """Let the function not return, until `release`."""

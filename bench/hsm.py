@@ -1,0 +1,177 @@
+"""How fast keys on a token sign, against the bare module: by threads and by processes.
+
+    bench/hsm.py [--quick] [--json]
+
+`raw` is C_SignInit and C_Sign on a session of the thread's own, arguments made once, nothing else:
+no Python program can be faster with that module. Ours is `key.sign()` as an engine calls it, with
+its time limit, recovery and DER. Both are measured in turn, in short rounds; the best rounds are
+compared, for on a machine that others use too the slower ones measure the others.
+Everything runs on SoftHSM, in a folder that is removed. python-pkcs11 stands beside for one thread.
+"""
+
+import argparse
+import ctypes
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pkcs11
+
+from hsm import modules, softhsm, speed
+from hsm.codes import Attribute, Mechanism, ObjectClass
+from hsm.cryptoki import USER, CryptokiError
+from hsm.keyring import Keyring
+from hsm.layout import MechanismCall
+from hsm.mechanisms import KeyKind
+from hsm.pin import Pin
+from hsm.softhsm import SoftToken
+
+Make = Callable[[], speed.Act]
+
+KINDS = {"rsa2048": KeyKind.RSA_2048, "p256": KeyKind.P_256}
+# What one signature is made of, without hashing: a DigestInfo of SHA-256, a digest.
+RAW = {"rsa2048": (Mechanism.RSA_PKCS, bytes(51)), "p256": (Mechanism.ECDSA, bytes(32))}
+LEAST_RATIO = {"rsa2048": 0.85, "p256": 0.60}
+LEAST_SCALING = 1.7
+
+
+def main() -> None:
+    """Measure, print, and exit with 1 when an aim is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--json", action="store_true", help="one object on the last line")
+    options = parser.parse_args()
+    rounds, seconds = (6, 0.2) if options.quick else (30, 0.3)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder), rounds, seconds)
+    for name, row in rows.items():
+        print(
+            f"{name:28} {row['value']:>9} {row['unit']:6} {row['peer']}: {row['peer_value']:>9}  "
+            f"ratio {row['ratio']:.2f}  aim {row['aim']}  {'met' if row['met'] else 'MISSED'}"
+        )
+    if options.json:
+        print(json.dumps(rows))
+    sys.exit(not all(row["met"] for row in rows.values()))
+
+
+def measure(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str, Any]]:
+    """Return a row for each kind of key and way to use it."""
+    token = softhsm.create_token(folder / "token", "bench")
+    keyring = Keyring({name: [token.uri(name)] for name in KINDS})
+    for name, kind in KINDS.items():
+        keyring.generate(name, kind)
+    keyring.close()
+    rows: dict[str, dict[str, Any]] = {}
+    for name in KINDS:
+        raw, ours = partial(_raw, token, name), partial(_ours, keyring, name)
+        rates: dict[str, tuple[float, float]] = {}
+        for way, run in _ways(seconds).items():
+            rates[way] = _compare(run, raw, ours, rounds)
+            least = LEAST_RATIO[name]
+            rows[f"{name}_{way}"] = _row(*rates[way], "raw", f">= {least} of raw", least)
+            keyring.close()
+        one, two = rates["1_thread"][1], rates["2_processes"][1]
+        rows[f"{name}_scaling"] = _row(
+            one, two, "1 thread", f">= {LEAST_SCALING} times", LEAST_SCALING
+        )
+        peer = _compare(_ways(seconds)["1_thread"], partial(_peer, token, name, folder), ours, 3)
+        rows[f"{name}_beside_python_pkcs11"] = _row(*peer, "python-pkcs11", "none", 0.0)
+    return rows
+
+
+def _ways(seconds: float) -> dict[str, Callable[[Make], float]]:
+    return {
+        "1_thread": lambda make: speed.by_threads(make, threads=1, seconds=seconds),
+        "4_threads": lambda make: speed.by_threads(make, threads=4, seconds=seconds),
+        "2_processes": lambda make: speed.by_processes(make, processes=2, seconds=seconds),
+    }
+
+
+def _compare(
+    run: Callable[[Make], float], raw: Make, ours: Make, rounds: int
+) -> tuple[float, float]:
+    """Return the best rates of `raw` and `ours`, measured in turn."""
+    pairs = [(run(raw), run(ours)) for _ in range(rounds)]
+    return max(a for a, _ in pairs), max(b for _, b in pairs)
+
+
+def _row(peer: float, value: float, name: str, aim: str, least: float) -> dict[str, Any]:
+    ratio = value / peer
+    return {
+        "value": round(value), "unit": "sig/s", "peer": name, "peer_value": round(peer),
+        "ratio": round(ratio, 3), "aim": aim, "met": ratio >= least,
+    }  # fmt: skip
+
+
+def _ours(keyring: Keyring, name: str) -> speed.Act:
+    return speed.signing(keyring.key(name))
+
+
+def _raw(token: SoftToken, name: str) -> speed.Act:
+    """Return the two C calls of one signature, with everything prepared."""
+    loaded = modules.load(token.module_path)
+    while not (slots := _slots(loaded, token)):
+        # Another process was just logging in (see hsm.pool).
+        loaded.initialize_again(loaded.generation, time.monotonic() + 9)
+    with loaded.exclusively() as module:
+        (slot,) = slots
+        session = module.open_session(slot)
+        if module.session_state(session) == 0:
+            with Pin(token.pin_file.read_bytes()) as pin:
+                module.login(session, USER, pin.buffer)
+        wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: name.encode()}
+        (key,) = module.find(session, wanted)
+    mechanism, data = RAW[name]
+    call = MechanismCall(mechanism)
+    room, length = ctypes.create_string_buffer(1024), ctypes.c_ulong()
+    begin, sign = module.function("C_SignInit"), module.function("C_Sign")
+    pointer, length_pointer, size = call.pointer, ctypes.byref(length), len(data)
+
+    def act(_kept: object = call) -> None:
+        begin(session, pointer, key)
+        length.value = 1024
+        if sign(session, data, size, room, length_pointer):
+            raise RuntimeError("The module does not sign.")
+
+    return act
+
+
+def _slots(loaded: modules.LoadedModule, token: SoftToken) -> list[int]:
+    with loaded.exclusively() as module, suppress(CryptokiError):
+        return [slot for slot in module.slots() if module.token(slot).label == token.label]
+    return []
+
+
+@cache
+def _peer_session(module: Path, token: SoftToken) -> pkcs11.Session:
+    library = pkcs11.lib(str(module))
+    (slot,) = [s for s in library.get_slots() if s.get_token().label == token.label]
+    return slot.get_token().open(user_pin=token.pin_file.read_text())
+
+
+def _peer(token: SoftToken, name: str, folder: Path) -> speed.Act:
+    """Return python-pkcs11's signature, by a module of its own: it initialises without locks."""
+    copy = folder / "peer.so"
+    if not copy.exists():
+        shutil.copy(token.module_path, copy)
+    session = _peer_session(copy, token)
+    wanted = {
+        pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY,
+        pkcs11.Attribute.LABEL: name,
+    }
+    (key,) = session.get_objects(wanted)
+    mechanism, data = pkcs11.Mechanism[RAW[name][0].name], RAW[name][1]
+    return lambda: key.sign(data, mechanism=mechanism)
+
+
+if __name__ == "__main__":
+    main()
