@@ -1,5 +1,6 @@
 """The PostgreSQL cluster that database tests stand on."""
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -99,3 +100,12 @@ def test_killed_owner() -> None:
         assert _ask(alive.url("postgres"), "SELECT 1") == 1
     with pytest.raises(OperationalError):
         _ask(killed.url("postgres"), "SELECT 1")
+
+
+@pytest.mark.parametrize("pid", [str(os.getpid()), f"-{os.getpid()}", "999999999", ""])
+def test_pid_of_another_program(pid: str) -> None:
+    """A pid file that a switched-off machine or an interrupted initdb left stops nothing."""
+    with postgres.own_folder() as folder:
+        (folder / "data").mkdir()
+        (folder / "data" / "postmaster.pid").write_text(f"{pid}\n{folder}/data\n")
+    assert not folder.exists()

@@ -123,10 +123,22 @@ def start(folder: Path) -> Cluster:
 def stop(folder: Path) -> None:
     """Stop the cluster in `folder`, if one runs there, and remove the folder."""
     try:
-        if (folder / "data" / "postmaster.pid").exists():
+        if _runs(folder / "data"):
             _run("pg_ctl", "stop", "-w", "--mode=immediate", f"--pgdata={folder}/data")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(data: Path) -> bool:
+    """Tell whether a server that was started on `data` still runs.
+
+    Its pid file alone does not tell: a machine that was switched off leaves one, whose number
+    another program may have by now, and an interrupted initdb leaves a negative number.
+    """
+    with suppress(FileNotFoundError, ProcessLookupError):
+        pid = (data / "postmaster.pid").read_text().partition("\n")[0]
+        return str(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _programs() -> Path:
