@@ -59,6 +59,17 @@ class Softhsm(_Table):
     folder: str
 
 
+class Hsm(_Table):
+    """What each process asks of its tokens.
+
+    `seconds` is the time limit of one act (a signature and its tries on every token), `sessions`
+    how many sessions a process opens with each token.
+    """
+
+    seconds: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+    sessions: Annotated[int, Field(ge=1, le=64)] = 8
+
+
 class Listen(_Table):
     """The addresses (host:port) that the processes listen on; `metrics` is the responder's own."""
 
@@ -119,6 +130,7 @@ class Config(_Table):
     database: Database
     keys: Keys
     softhsm: Softhsm | None = None
+    hsm: Hsm = Hsm()
     urls: Urls
     issuer: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")] = "issuing"
     listen: Listen = Listen()

@@ -4,6 +4,7 @@ Made in every process after fork; it opens nothing by itself and imports no engi
 responder stays small.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -44,9 +45,14 @@ class Instance:
     @cached_property
     def keyring(self) -> Keyring:
         """The keys of this process, found when first asked for."""
+        return self.keyring_of(self.config.keys.by_role())
+
+    def keyring_of(self, roles: Mapping[str, Sequence[str]]) -> Keyring:
+        """Return a keyring of any keys by role, asked within the limits of this instance."""
         if self.config.softhsm is not None:
             softhsm.activate(self.home / self.config.softhsm.folder)
-        return Keyring(self.config.keys.by_role())
+        limits = self.config.hsm
+        return Keyring(roles, time_limit_seconds=limits.seconds, sessions=limits.sessions)
 
     @property
     def crl_settings(self) -> CrlSettings:

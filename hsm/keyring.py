@@ -15,7 +15,7 @@ from hsm.keys import PrivateKey, private_key
 from hsm.mechanisms import KeyKind, Message, PublicKey, Scheme
 from hsm.objects import KeyName
 from hsm.place import Place
-from hsm.pool import Pool
+from hsm.pool import MOST_SESSIONS, Pool
 from hsm.secret import SecretKey
 from hsm.session import Session
 from hsm.uri import KeyUri
@@ -34,13 +34,18 @@ class Keyring:
         roles: Mapping[str, Sequence[str]],
         *,
         time_limit_seconds: float = TIME_LIMIT_SECONDS,
+        sessions: int = MOST_SESSIONS,
     ) -> None:
         """Read the roles' URIs; raises Invalid for a URI or a limit that is none.
 
-        `time_limit_seconds` bounds one act as a whole, the tries on other tokens included.
+        `time_limit_seconds` bounds one act as a whole, the tries on other tokens included;
+        `sessions` are opened with each token at most.
         """
         if not time_limit_seconds > 0:
             raise Invalid(f"The time limit {time_limit_seconds} must be more than 0 seconds.")
+        if sessions < 1:
+            raise Invalid(f"The number of sessions {sessions} must be 1 or more.")
+        self._sessions = sessions
         self.time_limit_seconds = time_limit_seconds
         self._pools: dict[KeyUri, Pool] = {}
         self._places = {role: self._read(role, texts) for role, texts in roles.items()}
@@ -132,7 +137,7 @@ class Keyring:
             raise Invalid(f"The URI of the role {role!r} names no key; add object= or id= to it.")
         token = replace(where, label=None, id=None, imported=False)
         if token not in self._pools:
-            self._pools[token] = Pool(token)
+            self._pools[token] = Pool(token, size=self._sessions)
         return Place(self._pools[token], KeyName(where.label, where.id), imported=where.imported)
 
     def _load(self, role: str, expected: PublicKey | None) -> PublicKey:

@@ -79,6 +79,7 @@ def bench(
 
 @app.command("share-wrapping-key")
 def share_wrapping_key(
+    context: typer.Context,
     source: Annotated[str, typer.Option("--from", help="The URI of the key to make.")],
     target: Annotated[str, typer.Option("--to", help="The URI of its copy on another token.")],
 ) -> None:
@@ -86,7 +87,8 @@ def share_wrapping_key(
 
     Example: antin hsm share-wrapping-key --from 'pkcs11:token=a;object=wrap?..' --to '..'
     """
-    wrapping.share_wrapping_key(Keyring({"from": [source], "to": [target]}), "from", "to")
+    keyring = place(context).instance.keyring_of({"from": [source], "to": [target]})
+    wrapping.share_wrapping_key(keyring, "from", "to")
     console.print("Both tokens hold the wrapping key, and it cannot leave them.")
 
 
@@ -103,7 +105,7 @@ def backup(
     """
     if out.exists():
         raise Conflict(f"There is a file {out} already; a backup overwrites nothing.")
-    keyring = Keyring({_KEY: [key], _WRAPPING: [under]})
+    keyring = _pair(context, key, under)
     made = backups.export(keyring, _KEY, _WRAPPING)
     content = made.to_json().encode()
     durable.write(out, content, mode=0o600)
@@ -124,7 +126,7 @@ def restore(
     Example: antin hsm restore issuing.backup --key .. --under ..
     """
     content = file.read_bytes()
-    keyring = Keyring({_KEY: [key], _WRAPPING: [under]})
+    keyring = _pair(context, key, under)
     made = backups.from_json(content.decode())
     backups.restore(keyring, _KEY, _WRAPPING, made)
     facts = {"key": made.name, "sha256": hashlib.sha256(content).hexdigest()}
@@ -158,6 +160,10 @@ def _audit_key(here: Place) -> EcKey | None:
 
 def _keyring(context: typer.Context) -> Keyring:
     return place(context).instance.keyring
+
+
+def _pair(context: typer.Context, key: str, under: str) -> Keyring:
+    return place(context).instance.keyring_of({_KEY: [key], _WRAPPING: [under]})
 
 
 def _signing_roles(keyring: Keyring) -> list[str]:

@@ -30,6 +30,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert found.issuer == "issuing"
     assert found.listen.responder == "127.0.0.1:8080"
     assert (found.crl.valid_hours, found.crl.every_hours) == (48, 12)
+    assert (found.hsm.seconds, found.hsm.sessions) == (5.0, 8)
     assert found.softhsm is None
 
 
@@ -57,6 +58,12 @@ def test_one_role_may_have_several_tokens() -> None:
         (_with('[listen]\nportal = "8081"'), "listen.portal"),
         (_with('[listen]\nportal = "127.0.0.1:65536"'), "listen.portal"),
         (_with('[listen]\nportal = "a b:80"'), "listen.portal"),
+        (_with("[hsm]\nseconds = 0.4"), "hsm.seconds"),
+        (_with("[hsm]\nseconds = 61"), "hsm.seconds"),
+        (_with("[hsm]\nseconds = nan"), "hsm.seconds"),
+        (_with("[hsm]\nsessions = 0"), "hsm.sessions"),
+        (_with("[hsm]\nsessions = 65"), "hsm.sessions"),
+        (_with("[hsm]\npin = 1234"), "hsm.pin"),
         (GOOD.replace("http://", "https://"), "urls.responder"),
         (GOOD.replace("pki.example.vn", "pki.example.vn/?x"), "urls.responder"),
         (GOOD.replace("sqlite:///", "mysql://"), "database.url"),

@@ -111,7 +111,9 @@ def test_roles(roles, says):
         Keyring(roles)
 
 
-def test_time_limit():
-    """A time limit of nothing is refused."""
+def test_limits():
+    """A time limit of nothing, and no session at all, are refused."""
     with pytest.raises(Invalid, match="more than 0 seconds"):
         Keyring({}, time_limit_seconds=0)
+    with pytest.raises(Invalid, match="sessions 0 must be 1 or more"):
+        Keyring({}, sessions=0)
