@@ -7,7 +7,7 @@ The transcript is text for people and, in one JWS signed by the audit key, JSON 
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -65,8 +65,11 @@ class Conductor:
             raise Conflict(f"There is a transcript in {self._folder}; a ceremony is held once.")
         if (self._works.instance.home / VAULT_FILE).exists():
             raise Conflict(f"There is a vault in {self._works.instance.home} already.")
-        for role, _ in self._script.made():
-            key_holder.require_no_key(self._works.instance.keyring, role)
+        keyring = self._works.instance.keyring
+        for plan in self._script.made():
+            if plan.wrappable:
+                key_holder.require_named_imported(keyring, plan.role)
+            key_holder.require_no_key(keyring, plan.role)
         return self._script.steps()
 
     def run(self) -> Path:
@@ -87,9 +90,9 @@ class Conductor:
 
     def _make_keys(self) -> None:
         keyring = self._works.instance.keyring
-        for role, kind in self._script.made():
-            record = key_holder.make_key(keyring, role, kind)
-            self._done(f"Made the {role} key ({kind}).", key=asdict(record))
+        for plan in self._script.made():
+            record = key_holder.make_key(keyring, plan.role, plan.kind, wrappable=plan.wrappable)
+            self._done(f"Made {plan}.", key=asdict(record))
         keyring.generate_secret("vault")
         wrapped = keyring.secret("vault").wrap(vault.new_key(), VAULT_CONTEXT)
         durable.write(self._works.instance.home / VAULT_FILE, wrapped, mode=0o600)
@@ -256,6 +259,11 @@ def _plain(transcript: Transcript, ended_at: datetime) -> dict[str, Any]:
     }
 
 
+def fact_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return a line for each fact of a transcript, as people read it."""
+    return [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items()]
+
+
 def _text(content: dict[str, Any]) -> str:
     ceremony = content["script"]["ceremony"]
     lines = [ceremony["title"], ceremony["place"], ""]
@@ -264,6 +272,6 @@ def _text(content: dict[str, Any]) -> str:
     for step in content["steps"]:
         lines.append(f"{step['step']}. {step['at']}  {step['what']}")
         facts = {key: step[key] for key in step if key not in ("step", "at", "what")}
-        lines += [f"     {key}: {json.dumps(value)}" for key, value in facts.items()]
+        lines += [f"     {line}" for line in fact_lines(facts)]
     lines += ["", *(f"Signature of {each['name']}: ____________" for each in ceremony["present"])]
     return "\n".join(lines) + "\n"

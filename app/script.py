@@ -5,6 +5,7 @@ the ceremony ends with a request, and `antin ceremony accept` goes on with the c
 """
 
 import tomllib
+from dataclasses import dataclass
 from typing import Annotated
 
 from cryptography import x509
@@ -57,9 +58,13 @@ class Subject(_Table):
 
 
 class Authority(_Table):
-    """A CA to be made: its key's kind, its name, and for how many years it is certified."""
+    """A CA to be made: its key's kind, its name, and for how many years it is certified.
+
+    A `wrappable` key can be backed up to another token (docs/hsm.md).
+    """
 
     key: KeyKind
+    wrappable: bool = False
     subject: Subject
     years: Annotated[int, Field(ge=1, le=30)]
 
@@ -68,6 +73,20 @@ class Ocsp(_Table):
     """The key of the OCSP responder, and of the audit trail and signed statements."""
 
     key: KeyKind = KeyKind.P_256
+    wrappable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlan:
+    """A key that the ceremony makes: for which role, of which kind, whether to be backed up."""
+
+    role: str
+    kind: KeyKind
+    wrappable: bool = False
+
+    def __str__(self) -> str:
+        """Return it as the steps name it."""
+        return f"the {self.role} key ({self.kind}{', wrappable' if self.wrappable else ''})"
 
 
 class Script(_Table):
@@ -78,15 +97,15 @@ class Script(_Table):
     issuing: Authority
     ocsp: Ocsp = Ocsp()
 
-    def made(self) -> list[tuple[str, KeyKind]]:
-        """Return the roles whose keys are made, with their kinds, in the order of making."""
-        root = [("root", self.root.key)] if self.root else []
-        audit = ("audit", KeyKind.P_256)
-        return [*root, ("issuing", self.issuing.key), ("ocsp", self.ocsp.key), audit]
+    def made(self) -> list[KeyPlan]:
+        """Return the keys that are made, in the order of making."""
+        named = (("root", self.root), ("issuing", self.issuing), ("ocsp", self.ocsp))
+        plans = [KeyPlan(role, each.key, each.wrappable) for role, each in named if each]
+        return [*plans, KeyPlan("audit", KeyKind.P_256)]
 
     def steps(self) -> list[str]:
         """Return what the ceremony does, a sentence for each step."""
-        made = [f"Make the {role} key ({kind})." for role, kind in self.made()]
+        made = [f"Make {plan}." for plan in self.made()]
         made.append("Make the vault's AES-256 key and wrap a data key under it.")
         if self.root is None:
             return [*made, "Write the issuing CA's request for the external root."]

@@ -4,15 +4,13 @@ Certificates are none of its business: whoever leads the ceremony brings keys an
 together (ETSI EN 319 411-1 GEN-6.5.1: a script, a report, an inventory of keys and devices).
 """
 
-import hashlib
 import time
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from core.errors import Conflict, NotFound, Refused
+from core.errors import Conflict, Invalid, NotFound, Refused
 from hsm import objects
 from hsm.cryptoki import Token
+from hsm.inventory import fingerprint, kind_of
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
 from hsm.objects import Found
@@ -25,8 +23,9 @@ _LOOK_SECONDS = 30.0
 class KeyRecord:
     """A key as it stands on its token: the inventory line of the transcript.
 
-    `fingerprint` is the SHA-256 of the SubjectPublicKeyInfo in hex; `attributes` is what the token
-    says of the key (None where it says nothing); `findings` what is wrong with it, if anything.
+    `fingerprint` is the SHA-256 of the SubjectPublicKeyInfo in hex; `wrappable` whether the key was
+    to be one that can be backed up; `attributes` is what the token says of the key (None where it
+    says nothing); `findings` what is wrong with it, if anything.
     """
 
     role: str
@@ -38,17 +37,18 @@ class KeyRecord:
     serial: str
     firmware: str
     fingerprint: str
+    wrappable: bool
     attributes: tuple[tuple[str, bool | None], ...]
     findings: tuple[str, ...]
 
 
-def make_key(keyring: Keyring, role: str, kind: KeyKind) -> KeyRecord:
+def make_key(keyring: Keyring, role: str, kind: KeyKind, *, wrappable: bool = False) -> KeyRecord:
     """Generate the role's key and return its record; raises Conflict when there is one already.
 
     Raises Refused when the token made another key than was asked for (one that can be read out).
     """
-    keyring.generate(role, kind)
-    record = describe(keyring, role, kind)
+    keyring.generate(role, kind, wrappable=wrappable)
+    record = describe(keyring, role, wrappable=wrappable)
     if record.findings:
         raise Refused(
             f"The token {record.token!r} made the key of the role {role!r} otherwise than asked: "
@@ -58,7 +58,7 @@ def make_key(keyring: Keyring, role: str, kind: KeyKind) -> KeyRecord:
     return record
 
 
-def describe(keyring: Keyring, role: str, kind: KeyKind) -> KeyRecord:
+def describe(keyring: Keyring, role: str, *, wrappable: bool = False) -> KeyRecord:
     """Return the record of a role's key as it stands on its first token now."""
     place = keyring.places(role)[0]
 
@@ -70,19 +70,19 @@ def describe(keyring: Keyring, role: str, kind: KeyKind) -> KeyRecord:
     )
     if found.public is None:
         raise NotFound(f"The token tells no public half of the key {place.name}.")
-    spki = found.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return KeyRecord(
         role=role,
         key=str(place.name),
-        kind=kind,
+        kind=kind_of(found.public),
         token=token.label if token else "",
         manufacturer=token.manufacturer if token else "",
         model=token.model if token else "",
         serial=token.serial if token else "",
         firmware=token.firmware if token else "",
-        fingerprint=hashlib.sha256(spki).hexdigest(),
+        fingerprint=fingerprint(found.public),
+        wrappable=wrappable,
         attributes=tuple((name.name, has) for name, has in sorted(found.flags.items())),
-        findings=tuple(objects.findings(found)),
+        findings=tuple(objects.findings(found, wrappable=wrappable)),
     )
 
 
@@ -93,3 +93,12 @@ def require_no_key(keyring: Keyring, role: str) -> None:
     except NotFound:
         return
     raise Conflict(f"The key of the role {role!r} exists already; a ceremony overwrites nothing.")
+
+
+def require_named_imported(keyring: Keyring, role: str) -> None:
+    """Raise Invalid unless the configuration takes a key of this role that is wrappable."""
+    if not keyring.places(role)[0].imported:
+        raise Invalid(
+            f"The key of the role {role!r} is to be wrappable, and its URI does not say so; add "
+            "x-imported=true to it, else the key is refused whenever it is loaded."
+        )

@@ -81,10 +81,14 @@ def describe(session: Session, handle: int, name: KeyName) -> Found:
     return Found(handle=handle, public=public, id=identifier, flags=flags)
 
 
-def findings(found: Found) -> list[str]:
-    """Return what is wrong with a key's attributes, empty for one that we would have made."""
+def findings(found: Found, *, wrappable: bool = False) -> list[str]:
+    """Return what is wrong with a key's attributes, empty for one that we would have made.
+
+    A `wrappable` key may leave its token under a wrapping key, and must be able to.
+    """
     wrong: list[str] = []
-    for attribute, must in (_MUST | _MUST_WHERE_GIVEN).items():
+    asked = {Attribute.EXTRACTABLE: wrappable, Attribute.NEVER_EXTRACTABLE: not wrappable}
+    for attribute, must in (_MUST | _MUST_WHERE_GIVEN | asked).items():
         has = found.flags[attribute]
         if has is must or (has is None and attribute in _MUST_WHERE_GIVEN):
             continue
@@ -92,7 +96,7 @@ def findings(found: Found) -> list[str]:
         wrong.append(f"CKA_{attribute.name} is {shown} and must be {str(must).lower()}")
     # NSS keeps no CKA_LOCAL for stored keys; never having been extractable says the same.
     origin = found.flags[Attribute.NEVER_EXTRACTABLE], found.flags[Attribute.LOCAL]
-    if origin == (None, False):
+    if origin == (None, False) and not wrappable:
         wrong.append("CKA_LOCAL is false and must be true")
     return wrong
 

@@ -1,6 +1,5 @@
 """antin hsm: the keys and tokens of this instance, looked at, measured, backed up."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -8,22 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.desk import AsJson, Place, console, place, show
-from core import durable, jws
-from core.errors import Conflict, Invalid, NotFound
-from hsm import backup as backups
+from app.backups import Copier
+from app.cli.desk import AsJson, console, place, show
+from core.errors import Invalid
 from hsm import check as checks
-from hsm import inventory, speed, wrapping
+from hsm import inventory, speed
 from hsm.keyring import Keyring
-from hsm.keys import EcKey
 
 app = typer.Typer(help="The keys and tokens of this instance.", no_args_is_help=True)
 
-TRANSCRIPT_TYP = "antin-key-backup+jws"
-_KEY, _WRAPPING = "key", "wrapping key"
-
 Uri = Annotated[str, typer.Option(help="A PKCS#11 URI (RFC 7512) that names the key.")]
 Under = Annotated[str, typer.Option(help="The URI of the AES wrapping key, on the same token.")]
+Present = Annotated[
+    list[str] | None, typer.Option(help="Who is present, and as what; again for each of them.")
+]
 
 
 @app.command("list")
@@ -82,14 +79,15 @@ def share_wrapping_key(
     context: typer.Context,
     source: Annotated[str, typer.Option("--from", help="The URI of the key to make.")],
     target: Annotated[str, typer.Option("--to", help="The URI of its copy on another token.")],
+    present: Present = None,
 ) -> None:
     """Make an AES-256 wrapping key and bring it to a second token, under that one's RSA key.
 
     Example: antin hsm share-wrapping-key --from 'pkcs11:token=a;object=wrap?..' --to '..'
     """
-    keyring = place(context).instance.keyring_of({"from": [source], "to": [target]})
-    wrapping.share_wrapping_key(keyring, "from", "to")
+    written = _copier(context, present).share_wrapping_key(source, target)
     console.print("Both tokens hold the wrapping key, and it cannot leave them.")
+    console.print(f"The transcript is in {written}.")
 
 
 @app.command()
@@ -98,19 +96,14 @@ def backup(
     key: Uri,
     under: Under,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")],
+    present: Present = None,
 ) -> None:
     """Write a key to a file, wrapped on its token; only a key that was made wrappable can be.
 
     Example: antin hsm backup --key 'pkcs11:..' --under 'pkcs11:..' --out issuing.backup
     """
-    if out.exists():
-        raise Conflict(f"There is a file {out} already; a backup overwrites nothing.")
-    keyring = _pair(context, key, under)
-    made = backups.export(keyring, _KEY, _WRAPPING)
-    content = made.to_json().encode()
-    durable.write(out, content, mode=0o600)
-    facts = {"key": made.name, "sha256": hashlib.sha256(content).hexdigest()}
-    _write_down(context, out, {"what": "A key was backed up.", "by": key, "under": under, **facts})
+    written = _copier(context, present).back_up(key, under, out)
+    console.print(f"The key was backed up. The transcript is in {written}.")
 
 
 @app.command()
@@ -119,51 +112,24 @@ def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The backup.")],
     key: Uri,
     under: Under,
+    present: Present = None,
 ) -> None:
     """Put a backed up key onto a token and prove it by a signature; overwrites nothing.
 
     Its URI then needs x-imported=true.
     Example: antin hsm restore issuing.backup --key .. --under ..
     """
-    content = file.read_bytes()
-    keyring = _pair(context, key, under)
-    made = backups.from_json(content.decode())
-    backups.restore(keyring, _KEY, _WRAPPING, made)
-    facts = {"key": made.name, "sha256": hashlib.sha256(content).hexdigest()}
-    told = {"what": "A key was restored and proven.", "to": key, "under": under, **facts}
-    _write_down(context, file.with_suffix(".restored"), told)
+    written = _copier(context, present).restore(file, key, under)
+    console.print(f"The key was restored and proven. The transcript is in {written}.")
 
 
-def _write_down(context: typer.Context, beside: Path, facts: dict[str, str]) -> None:
-    """Write the transcript beside a file: text for people, and a JWS by the audit key if there."""
+def _copier(context: typer.Context, present: list[str] | None) -> Copier:
     here = place(context)
-    now = here.works.clock.now().isoformat()
-    facts = {**facts, "at": now, "operator": here.operator}
-    text = "".join(f"{name}: {value}\n" for name, value in facts.items())
-    durable.write(beside.with_name(f"{beside.name}.txt"), text.encode())
-    signed = ""
-    audit = _audit_key(here)
-    if audit is not None:
-        path = beside.with_name(f"{beside.name}.jws")
-        durable.write(path, jws.sign(audit, facts, typ=TRANSCRIPT_TYP).encode())
-        signed = f", signed in {path}"
-    console.print(f"{facts['what']} The transcript is in {beside.name}.txt{signed}.")
-
-
-def _audit_key(here: Place) -> EcKey | None:
-    try:
-        key = here.instance.keyring.key("audit")
-    except NotFound:
-        return None
-    return key if isinstance(key, EcKey) else None
+    return Copier(works=here.works, operator=here.operator, present=tuple(present or ()))
 
 
 def _keyring(context: typer.Context) -> Keyring:
     return place(context).instance.keyring
-
-
-def _pair(context: typer.Context, key: str, under: str) -> Keyring:
-    return place(context).instance.keyring_of({_KEY: [key], _WRAPPING: [under]})
 
 
 def _signing_roles(keyring: Keyring) -> list[str]:

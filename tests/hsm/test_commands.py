@@ -9,11 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from app import create
+from app.backups import TYP
 from app.cli.desk import Place
-from app.cli.hsm import TRANSCRIPT_TYP, app
+from app.cli.hsm import app
 from core import jws
 from core.errors import AntinError, Conflict, Refused
 from hsm import softhsm
+from hsm.inventory import fingerprint
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
 
@@ -110,15 +112,20 @@ def test_backup_and_restore(run, home, tokens, tmp_path):
     )
     out = tmp_path / "copied.backup"
     words = ("--key", first.uri("copied"), "--under", first.uri("w"), "--out", out)
-    assert "signed in" in " ".join(run("backup", *words).stdout.split())
+    told = "".join(run("backup", *words, "--present", "Lan, witness").stdout.split())
+    assert "copied.backup.jws" in told
     with pytest.raises(Conflict, match="overwrites nothing"):
         run("backup", *words)
     run("restore", out, "--key", second.uri("copied"), "--under", second.uri("w"))
     copy = Keyring({"key": [second.uri("copied") + "&x-imported=true"]})
     assert copy.key("key").public_key() == public
     copy.close()
-    _transcript(home, out, "copied.backup.jws", "A key was backed up.")
-    _transcript(home, out, "copied.restored.jws", "A key was restored and proven.")
+    left = _transcript(home, out, "copied.backup.jws", "A key was backed up.")
+    came = _transcript(home, out, "copied.restored.jws", "A key was restored and proven.")
+    assert (left["key"]["token"], came["key"]["token"]) == ("antin", "second")
+    assert left["key"]["fingerprint"] == came["key"]["fingerprint"] == fingerprint(public)
+    assert left["present"] == ["Lan, witness"]
+    assert "Signature of Lan, witness: ___" in (tmp_path / "copied.backup.txt").read_text()
     with pytest.raises(Refused, match="generated as wrappable"):
         run(
             "backup", "--key", first.uri("ocsp"), "--under", first.uri("w"), "--out", tmp_path / "x"
@@ -126,13 +133,27 @@ def test_backup_and_restore(run, home, tokens, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_transcripts_stay(run, home, tokens, tmp_path):
+    """A second act of the same kind gets a transcript of its own, and the first one stays."""
+    first, second = tokens
+    shared = [
+        run("share-wrapping-key", "--from", first.uri(name), "--to", second.uri(name))
+        for name in ("w1", "w2")
+    ]
+    assert [each.exit_code for each in shared] == [0, 0]
+    written = sorted(path.read_text() for path in home.glob("wrapping-key*.txt"))
+    assert sum("'w1'" in text for text in written) == 1
+    assert sum("'w2'" in text for text in written) == 1
+
+
 def _transcript(home: Path, out: Path, name: str, what: str):
     audit = Place(home=home, operator="lan").instance.keyring
     public = audit.key("audit").public_key()
     audit.close()
     assert isinstance(public, ec.EllipticCurvePublicKey)
-    facts = jws.verify(public, (out.parent / name).read_text(), typ=TRANSCRIPT_TYP)
+    facts = jws.verify(public, (out.parent / name).read_text(), typ=TYP)
     assert facts["what"] == what
     assert facts["operator"] == "lan"
     assert facts["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
     assert what in (out.parent / name).with_suffix(".txt").read_text()
+    return facts
