@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ca import records
-from ca.model import Certificate, Status, StatusEvent
+from ca.model import Act, Certificate, Status, StatusEvent
 from core.database import Tx
 
 
@@ -25,7 +25,10 @@ class Validity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The validity at `at`, and the event that made it so (None before the first)."""
+    """The validity at `at`, and the event that made it so (None before the first).
+
+    A confirmation is an act that makes nothing so.
+    """
 
     certificate: Certificate
     at: datetime
@@ -41,7 +44,8 @@ def status_at(tx: Tx, serial: int, at: datetime) -> Answer:
 
 def judge(certificate: Certificate, events: list[StatusEvent], at: datetime) -> Answer:
     """Answer from a certificate's events, given oldest first; revoked stays so after expiry."""
-    event = next((each for each in reversed(events) if each.at <= at), None)
+    telling = (each for each in reversed(events) if each.act is not Act.CONFIRM)
+    event = next((each for each in telling if each.at <= at), None)
     return Answer(
         certificate=certificate, at=at, validity=_validity(certificate, event, at), event=event
     )

@@ -127,6 +127,7 @@ class Certificate:
     """One certificate of ours; `der` is None until it is issued.
 
     It is published from `confirmed_at` on, when the subscriber confirmed what stands in it.
+    `suspendable` is what its profile said when it was issued.
     """
 
     id: int
@@ -141,6 +142,7 @@ class Certificate:
     created_at: datetime
     standing: Standing
     confirmed_at: datetime | None = None
+    suspendable: bool = True
 
     @property
     def revoked(self) -> bool:
@@ -150,6 +152,29 @@ class Certificate:
     def expired(self, now: datetime) -> bool:
         """Whether `now` lies after the last second of validity (notAfter is inclusive)."""
         return now > self.not_after
+
+
+class PlanOutcome(StrEnum):
+    """How a planned revocation ended; OVERTAKEN by another revocation or by expiry."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    OVERTAKEN = "overtaken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A revocation that was approved for an instant ahead."""
+
+    certificate_id: int
+    due_at: datetime
+    reason: Reason
+    invalidity_date: datetime | None
+    decision: str
+    actor: str
+    clause: str
+    because: str
+    rulebook: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

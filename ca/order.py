@@ -75,6 +75,12 @@ def check(order: Order) -> None:
             f"The approval {approval.decision!r} allows {approval.act}, not issuance.",
             code="approval_of_other_act",
         )
+    if order.on_hold and not order.profile.suspendable:
+        raise Refused(
+            f"Certificates of the profile {order.profile.name!r} are never on hold, so none is "
+            "issued on hold.",
+            code="not_suspendable",
+        )
     replaces = order.replaces
     if replaces is None:
         return

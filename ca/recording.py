@@ -151,6 +151,7 @@ def _add(tx: Tx, issuer: Issuer, readies: Sequence[Ready], now: datetime) -> lis
             "not_after": each.not_after,
             "decision": ready.order.approval.decision,
             "created_at": now,
+            "suspendable": each.suspendable,
         }
         for each, ready in zip(drafts, readies, strict=True)
     ]
@@ -175,6 +176,7 @@ def _pending(issuer: Issuer, ready: Ready, now: datetime) -> Certificate:
         not_after=ready.sample.not_valid_after_utc,
         created_at=now,
         standing=standing_at_birth(ready.order, now),
+        suspendable=ready.order.profile.suspendable,
     )
 
 

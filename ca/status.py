@@ -42,6 +42,35 @@ def suspend(standing: Standing, hold: Hold) -> Standing:
     return replace(on_hold_from_birth(hold), holds=holds)
 
 
+def extend(
+    standing: Standing, source: HoldSource, ends_at: datetime | None, at: datetime
+) -> Standing:
+    """Give the open hold of `source` a later end, or none; the status does not change.
+
+    Raises Refused when there is no such hold, or when the end is not later than it was: a hold is
+    shortened by lifting it.
+    """
+    _refuse_if_final(standing)
+    _refuse_if_back_dated(standing, at)
+    held = next((hold for hold in standing.holds if hold.source is source), None)
+    if held is None:
+        raise Refused(f"No hold from {source} is open, so none is extended.", code="no_such_hold")
+    if ends_at is not None and (ends_at <= at or (held.ends_at and ends_at <= held.ends_at)):
+        raise Refused(
+            f"The hold from {source} would end at {ends_at.isoformat()}, which is not later than "
+            "now and than its present end; to end it sooner, lift it.",
+            code="not_extended",
+        )
+    if held.ends_at is None and ends_at is not None:
+        raise Refused(
+            f"The hold from {source} has no end yet, so {ends_at.isoformat()} would shorten it.",
+            code="not_extended",
+        )
+    longer = replace(held, ends_at=ends_at)
+    holds = tuple(longer if hold is held else hold for hold in standing.holds)
+    return replace(standing, holds=holds)
+
+
 def restore(standing: Standing, source: HoldSource, at: datetime) -> Standing:
     """Lift the hold of `source`; the certificate is good again if it was the last one."""
     _refuse_if_final(standing)

@@ -5,6 +5,7 @@ certificate's status and any change or removal of a status event.
 """
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 
 from core.database import Identity, SerialNumber, UtcDateTime, metadata
@@ -52,6 +54,7 @@ certificate = Table(
     Column("since", UtcDateTime),
     Column("invalidity_date", UtcDateTime),
     Column("confirmed_at", UtcDateTime),
+    Column("suspendable", Boolean, nullable=False, server_default=true()),
     UniqueConstraint("issuer_id", "serial"),
     CheckConstraint("stage IN ('pending', 'issued', 'lost', 'listed')", name="stage"),
     CheckConstraint("status IN ('good', 'hold', 'revoked')", name="status"),

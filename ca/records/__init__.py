@@ -1,7 +1,14 @@
 """The engine's queries: a transaction in, values out; never commits."""
 
-from ca.records.acts import add_event, add_events, all_events, event_of_decision, events
-from ca.records.authorities import add_issuer, issuer_named, issuers
+from ca.records.acts import (
+    add_event,
+    add_events,
+    all_events,
+    event_of_decision,
+    events,
+    last_act_at,
+)
+from ca.records.authorities import add_issuer, issuer_named, issuers, retire_issuer
 from ca.records.certificates import (
     by_decision,
     by_id,
@@ -9,9 +16,11 @@ from ca.records.certificates import (
     by_serial,
     count,
     lock,
+    of_key,
     of_profiles,
     of_subscriber,
     of_subscribers,
+    unconfirmed,
 )
 from ca.records.issuance import (
     Begun,
@@ -26,7 +35,14 @@ from ca.records.issuance import (
     successors,
 )
 from ca.records.keys import block_keys, blocked, claim_keys, key_of, owners_of
-from ca.records.standings import lift_holds, set_standing
+from ca.records.plans import add_plan, close_plan, open_plan, open_plans, was_planned
+from ca.records.standings import (
+    extend_hold,
+    holds_ended,
+    lift_holds,
+    set_confirmed,
+    set_standing,
+)
 from ca.records.statuses import (
     changes,
     entries_not_good,
@@ -38,11 +54,13 @@ from ca.records.statuses import (
 )
 
 __all__ = [
-    "Begun", "add_event", "add_events", "add_issuer", "add_pending", "add_succession",
-    "all_events", "begun", "block_keys", "blocked", "by_decision", "by_id", "by_ids",
-    "by_serial", "changes", "claim_keys", "count", "entries_not_good", "entry",
-    "event_numbers", "event_of_decision", "events", "horizon", "issuer_named", "issuers",
-    "key_of", "last_event_id", "lift_holds", "live", "lock", "lock_pending", "mark_issued",
-    "mark_lost", "of_profiles", "of_subscriber", "of_subscribers", "owners_of",
-    "pending_since", "predecessor", "set_standing", "successors",
+    "Begun", "add_event", "add_events", "add_issuer", "add_pending", "add_plan",
+    "add_succession", "all_events", "begun", "block_keys", "blocked", "by_decision", "by_id",
+    "by_ids", "by_serial", "changes", "claim_keys", "close_plan", "count", "entries_not_good",
+    "entry", "event_numbers", "event_of_decision", "events", "extend_hold", "holds_ended",
+    "horizon", "issuer_named", "issuers", "key_of", "last_act_at", "last_event_id",
+    "lift_holds", "live", "lock", "lock_pending", "mark_issued", "mark_lost", "of_key",
+    "of_profiles", "of_subscriber", "of_subscribers", "open_plan", "open_plans", "owners_of",
+    "pending_since", "predecessor", "retire_issuer", "set_confirmed", "set_standing",
+    "successors", "unconfirmed", "was_planned",
 ]  # fmt: skip

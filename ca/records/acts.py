@@ -1,6 +1,7 @@
 """The history of each certificate: status events, appended and never changed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select
@@ -30,6 +31,15 @@ def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:
         .order_by(status_event.c.id)
     )
     return [_event(row) for row in tx.execute(query)]
+
+
+def last_act_at(tx: Tx, certificate_id: int) -> datetime | None:
+    """Return the instant of the newest act in a certificate's history, None before the first."""
+    query = select(status_event.c.at).where(status_event.c.certificate_id == certificate_id)
+    found: datetime | None = tx.execute(
+        query.order_by(status_event.c.id.desc()).limit(1)
+    ).scalar_one_or_none()
+    return found
 
 
 def all_events(tx: Tx) -> list[StatusEvent]:

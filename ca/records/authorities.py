@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ca.model import Issuer
@@ -43,3 +43,8 @@ def issuer_named(tx: Tx, name: str) -> Issuer:
     if row is None:
         raise NotFound(f"There is no issuer named {name!r}; see `antin issuer list`.")
     return Issuer(**row._mapping)
+
+
+def retire_issuer(tx: Tx, issuer_id: int, at: datetime) -> None:
+    """Record that an issuer issues no more certificates; the database lets it be said once."""
+    tx.execute(update(issuer).where(issuer.c.id == issuer_id).values(retired_at=at))

@@ -1,6 +1,7 @@
 """Certificates as rows: read one by one, or many at once; never changed here."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
@@ -54,6 +55,27 @@ def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
 def of_profiles(tx: Tx, profiles: Iterable[str]) -> list[Certificate]:
     """Return the certificates of these profiles, oldest first."""
     query = _certificates().where(certificate.c.profile.in_(list(profiles)))
+    return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+
+
+def of_key(tx: Tx, spki_sha256: bytes) -> list[Certificate]:
+    """Return every certificate of a public key, of any issuer, oldest first."""
+    query = _certificates().where(certificate.c.spki_sha256 == spki_sha256)
+    return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
+
+
+def unconfirmed(tx: Tx, profiles: Iterable[str], now: datetime) -> list[Certificate]:
+    """Return the certificates of these profiles that nobody confirmed yet, oldest first.
+
+    Those that were revoked or expired meanwhile are left out.
+    """
+    query = _certificates().where(
+        certificate.c.stage == Stage.ISSUED,
+        certificate.c.confirmed_at.is_(None),
+        certificate.c.status != Status.REVOKED,
+        certificate.c.not_after >= now,
+        certificate.c.profile.in_(list(profiles)),
+    )
     return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
 
 
@@ -145,5 +167,6 @@ def _certificate(row: Row[Any], holds: tuple[Hold, ...]) -> Certificate:
         not_after=row.not_after,
         created_at=row.created_at,
         confirmed_at=row.confirmed_at,
+        suspendable=row.suspendable,
         standing=standing,
     )

@@ -1,0 +1,100 @@
+"""Generations of issuers: the next one issues, the old one goes on telling status."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ca import establish, records, rollover
+from ca import issue as issuance
+from ca.issuers import SigningIssuer
+from ca.model import Act, Status
+from core import audit
+from core.clock import SetClock
+from core.database import Database
+from core.errors import Conflict, NotFound, Refused
+from tests.support import authority
+from tests.support.acts import Acts
+
+YEAR = timedelta(days=365)
+
+
+@pytest.fixture
+def generations(db: Database, clock: SetClock) -> tuple[SigningIssuer, SigningIssuer]:
+    """Two generations of the issuing CA under one root: `issuing` and `issuing-2`."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(3)]
+    now = clock.now()
+    root = establish.establish_root(
+        db,
+        clock,
+        keys[0],
+        name="root",
+        subject=authority.name("Test Root"),
+        profile=authority.PROFILES["root"],
+        not_after=now + 20 * YEAR,
+        urls=authority.URLS,
+        actor="ceremony:test",
+    )
+    made = [
+        establish.establish_subordinate(
+            db,
+            clock,
+            root,
+            key,
+            name=name,
+            subject=authority.name("Test Issuing CA"),
+            profile=authority.PROFILES["issuing_ca"],
+            not_after=now + years * YEAR,
+            approval=authority.approval(Act.ISSUE, "antin", now),
+            urls=authority.URLS,
+        )
+        for name, key, years in (("issuing", keys[1], 5), ("issuing-2", keys[2], 10))
+    ]
+    return made[0], made[1]
+
+
+def test_retired(
+    db: Database, clock: SetClock, generations: tuple[SigningIssuer, SigningIssuer]
+) -> None:
+    """A retired issuer issues no more; its certificates are suspended and revoked as before."""
+    old, new = generations
+    made = issuance.issue(db, clock, old, authority.order("KH1", clock.now()))
+    retired = rollover.retire(db, clock, "issuing", successor="issuing-2", actor="operator:lan")
+    assert retired.retired_at == clock.now()
+    with pytest.raises(Refused, match="name its successor"):
+        issuance.issue(db, clock, old, authority.order("KH2", clock.now()))
+    assert issuance.issue(db, clock, new, authority.order("KH2", clock.now())).der
+    Acts(db, clock).revoke(made)
+    with db.read() as tx:
+        entry = records.entry(tx, old.issuer.id, made.serial)
+        trail = audit.entries(tx, subject="issuer:issuing")
+    assert entry is not None
+    assert entry.status is Status.REVOKED
+    assert [each.act for each in trail] == ["issuer.establish", "issuer.retire"]
+
+
+def test_both_issue_until_then(
+    db: Database, clock: SetClock, generations: tuple[SigningIssuer, SigningIssuer]
+) -> None:
+    """Several issuers issue at once, each under its own name; a serial belongs to one of them."""
+    made = [
+        issuance.issue(db, clock, each, authority.order(f"KH{number}", clock.now()))
+        for number, each in enumerate(generations)
+    ]
+    assert [each.issuer_id for each in made] == [each.issuer.id for each in generations]
+    with db.read() as tx:
+        assert records.entry(tx, generations[1].issuer.id, made[0].serial) is None
+
+
+@pytest.mark.usefixtures("generations")
+def test_refused(db: Database, clock: SetClock) -> None:
+    """Retiring twice, into an older or the same or an unknown issuer is refused."""
+    words = {"actor": "operator:lan"}
+    for name, successor in (("issuing", "issuing"), ("issuing-2", "issuing")):
+        with pytest.raises(Conflict, match="it is no successor"):
+            rollover.retire(db, clock, name, successor=successor, **words)
+    with pytest.raises(NotFound, match="no issuer named 'issuing-3'"):
+        rollover.retire(db, clock, "issuing", successor="issuing-3", **words)
+    rollover.retire(db, clock, "issuing", successor="issuing-2", **words)
+    with pytest.raises(Conflict, match="was retired at"):
+        rollover.retire(db, clock, "issuing", successor="issuing-2", **words)
