@@ -3,10 +3,12 @@
 import copy
 import os
 import pickle
+import subprocess
+import sys
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -213,22 +215,19 @@ def test_threads(keyring):
         list(threads.map(work, range(2000)))
 
 
-def test_fork(keyring):
-    """A child of a process that has signed signs with its own sessions, its parent goes on."""
-    _sign_and_verify(keyring, "rsa", b"before")
-    child = os.fork()
-    if child == 0:
-        try:
-            for role in kinds_of(keyring):
-                for number in range(20):
-                    _sign_and_verify(keyring, role, number.to_bytes(4))
-            os._exit(0)
-        except Exception:  # noqa: BLE001 - shown, and told by the exit code
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    _sign_and_verify(keyring, "rsa", b"after")
+@pytest.mark.parametrize("when", ["before", "after", "busy"])
+def test_fork(vendor, when):
+    """Parent and children sign at once, forked before the first use, after it, or amid signing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.hsm.forking", when, vendor.uri("rsa")],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | vendor.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_before_use(vendor):
