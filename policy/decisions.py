@@ -6,6 +6,7 @@ stored in the same way, so that the whole history can be replayed.
 
 import json
 import uuid
+from collections.abc import Mapping
 
 from ca import lifecycle
 from ca.model import Act, Approval, Certificate, HoldSource
@@ -22,35 +23,51 @@ TOLD = frozenset({Action.HOLD, Action.LIFT, Action.REVOKE, Action.ACTIVATE, Acti
 
 def record(tx: Tx, ruling: Decision | Refusal, actor: str) -> str:
     """Store a decision or refusal with its facts; return its id."""
-    key = uuid.uuid4().hex
+    key = new_key()
+    record_all(tx, {key: ruling}, actor)
+    return key
+
+
+def record_all(tx: Tx, rulings: Mapping[str, Decision | Refusal], actor: str) -> None:
+    """Store decisions and refusals with their facts, each under its id, in this order."""
+    decisions.add_decisions(tx, [_row(key, each, actor) for key, each in rulings.items()])
+    audit.append_all(tx, [_entry(key, each, actor) for key, each in rulings.items()])
+
+
+def new_key() -> str:
+    """Return an id for a decision that nobody named in advance."""
+    return uuid.uuid4().hex
+
+
+def _row(key: str, ruling: Decision | Refusal, actor: str) -> dict[str, object]:
     made = isinstance(ruling, Decision)
-    facts = ruling.facts
-    serial = facts.certificate.serial if facts.certificate else None
-    decisions.add_decision(
-        tx,
-        {
-            "id": key,
-            "at": ruling.at,
-            "actor": actor,
-            "subscriber_id": facts.subscriber,
-            "serial": serial,
-            "outcome": "decision" if made else "refusal",
-            "clause": clause(ruling) if isinstance(ruling, Decision) else ruling.clause,
-            "because": ruling.because if isinstance(ruling, Decision) else ruling.sentence,
-            "rulebook": ruling.rulebook,
-            "record": audit.canonical(ruling.to_json()),
-        },
-    )
-    audit.append(
-        tx,
+    return {
+        "id": key,
+        "at": ruling.at,
+        "actor": actor,
+        "subscriber_id": ruling.facts.subscriber,
+        "serial": _serial(ruling),
+        "outcome": "decision" if made else "refusal",
+        "clause": clause(ruling) if isinstance(ruling, Decision) else ruling.clause,
+        "because": ruling.because if isinstance(ruling, Decision) else ruling.sentence,
+        "rulebook": ruling.rulebook,
+        "record": audit.canonical(ruling.to_json()),
+    }
+
+
+def _entry(key: str, ruling: Decision | Refusal, actor: str) -> audit.New:
+    act = ruling.action if isinstance(ruling, Decision) else "refuse"
+    return audit.New(
         at=ruling.at,
         actor=actor,
-        act=f"decision.{ruling.action if isinstance(ruling, Decision) else 'refuse'}",
-        subject=f"subscriber:{facts.subscriber}",
-        decision=key,
-        serial=serial,
+        act=f"decision.{act}",
+        subject=f"subscriber:{ruling.facts.subscriber}",
+        detail={"decision": key, "serial": _serial(ruling)},
     )
-    return key
+
+
+def _serial(ruling: Decision | Refusal) -> str | None:
+    return ruling.facts.certificate.serial if ruling.facts.certificate else None
 
 
 def approval(key: str, decision: Decision, act: Act, actor: str) -> Approval:

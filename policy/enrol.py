@@ -1,19 +1,23 @@
 """Enrolment: the register, the decision to issue (committed either way), then the engine."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cryptography import x509
+
 from ca import csr, names
-from ca.issue import Order, issue
+from ca.issue import Order, Outcome, issue_all
 from ca.issuers import SigningIssuer
 from ca.model import Act, Certificate, HoldSource
 from ca.profiles import Profiles
 from core import audit
 from core.database import Tx
-from core.errors import Refused
+from core.errors import AntinError, NotFound, Refused
 from policy import decisions, facts, identifiers, register, rules
 from policy.model import Decision, Refusal, Wanted
 from policy.office import Office
+from policy.records import decisions as stored
 from policy.records import subscribers
 from policy.records.cases import Case
 from policy.register import Subscriber
@@ -27,6 +31,44 @@ class Desk:
     office: Office
     issuer: SigningIssuer
     profiles: Profiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One certificate that is asked for: whose, for which key (PKCS#10), for how many years.
+
+    With a remedy `case` it is issued on hold. `decision` names the decision to issue in advance,
+    so that the same wish, brought again, is the same act.
+    """
+
+    subscriber: str
+    request: bytes
+    years: int
+    case: Case | None = None
+    decision: str = ""
+
+
+class _Work:
+    """One wish on its way; `outcome` is set when it has ended."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.key = wish.decision or decisions.new_key()
+        self.checked: csr.Request | None = None
+        self.subscriber: Subscriber | None = None
+        self.subject: x509.Name | None = None
+        self.decision: Decision | None = None
+        self.outcome: Outcome | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted.ISSUE if self.wish.case is None else Wanted.ISSUE_ON_HOLD
+
+    def settle(self, ruling: Decision | Refusal) -> None:
+        try:
+            self.decision = allowed(ruling)
+        except Refused as refusal:
+            self.outcome = refusal
 
 
 def enter(office: Office, new: Subscriber) -> tuple[str, ...]:
@@ -63,36 +105,109 @@ def enrol(
     With a remedy `case` it is issued on hold, not activated. Raises Refused with the reasons (they
     are stored), Invalid for a malformed request, SigningUnavailable.
     """
-    office = desk.office
+    wish = Wish(subscriber=subscriber_id, request=request, years=years, case=case)
+    (outcome,) = enrol_all(desk, [wish])
+    if isinstance(outcome, AntinError):
+        raise outcome
+    return outcome
+
+
+def enrol_all(desk: Desk, wishes: Sequence[Wish]) -> list[Outcome]:
+    """Issue many certificates with shared commits; return what became of each wish, in order.
+
+    A refusal stops no other, and is stored with its reasons. A wish whose `decision` was made by
+    an earlier try goes on from there; no two of them may name the same.
+    """
+    office, works = desk.office, [_Work(wish) for wish in wishes]
     now = office.clock.now()
-    checked = csr.load(request)
-    with office.db.read() as tx:
-        subscriber = subscribers.subscriber_of(tx, office.vault, subscriber_id)
+    _each(works, lambda work: _check(work, office.rulebook(now)))
+    _look_up(office, works, now)
+    _decide(office, _open(works), now)  # COMMIT 1: the decisions either way
+    allowed_ones = _open(works)
+    orders = [_order(desk, work, now) for work in allowed_ones]
+    issued = issue_all(office.db, office.clock, desk.issuer, orders)  # COMMITS 2 and 3
+    for work, outcome in zip(allowed_ones, issued, strict=True):
+        work.outcome = outcome
+    return [_outcome(work) for work in works]
+
+
+def _open(works: Sequence[_Work]) -> list[_Work]:
+    return [work for work in works if work.outcome is None]
+
+
+def _outcome(work: _Work) -> Outcome:
+    if work.outcome is None:
+        raise RuntimeError("A wish was left without an outcome.")
+    return work.outcome
+
+
+def _each(works: Sequence[_Work], step: Callable[[_Work], None]) -> None:
+    """Do a step for each open work; an error is that work's outcome."""
+    for work in _open(works):
+        try:
+            step(work)
+        except AntinError as error:
+            work.outcome = error
+
+
+def _check(work: _Work, rulebook: Rulebook) -> None:
+    work.checked = csr.load(work.wish.request)
+    _check_years(work.wish.years, rulebook)
+
+
+def _look_up(office: Office, works: Sequence[_Work], now: datetime) -> None:
+    """Find subscribers and earlier decisions; the certificate's name comes from the register."""
+    open_works = _open(works)
     rulebook = office.rulebook(now)
-    _check_years(years, rulebook)
-    subject = names.build(register.subject(subscriber, rulebook))
-    key, decision = _decide(office, subscriber_id, case, now)  # COMMIT 1: the decision either way
-    order = Order(
-        approval=decisions.approval(key, decision, Act.ISSUE, office.actor),
-        profile=desk.profiles[subscriber.kind],
-        subject=subject,
-        public_key=checked.public_key,
-        not_before=now,
-        not_after=_years_later(now, years) - timedelta(seconds=1),
-        on_hold=decision.source is HoldSource.NOT_ACTIVATED,
-    )
-    return issue(office.db, office.clock, desk.issuer, order)  # COMMITS 2 and 3
+    with office.db.read() as tx:
+        known = subscribers.subscribers_of(
+            tx, office.vault, {work.wish.subscriber for work in open_works}
+        )
+        made = stored.earlier(tx, [work.key for work in open_works if work.wish.decision])
+    for work in open_works:
+        work.subscriber = known.get(work.wish.subscriber)
+        work.decision = made.get(work.key)
+    _each(works, lambda work: _name(work, rulebook))
 
 
-def _decide(
-    office: Office, subscriber_id: str, case: Case | None, now: datetime
-) -> tuple[str, Decision]:
-    wanted = Wanted.ISSUE if case is None else Wanted.ISSUE_ON_HOLD
+def _name(work: _Work, rulebook: Rulebook) -> None:
+    if work.subscriber is None:
+        raise NotFound(f"The register has no subscriber {work.wish.subscriber!r}.")
+    work.subject = names.build(register.subject(work.subscriber, rulebook))
+
+
+def _decide(office: Office, works: Sequence[_Work], now: datetime) -> None:
+    undecided = [work for work in works if work.decision is None]
+    if not undecided:
+        return
     with office.db.begin() as tx:
-        known = facts.of_wanted(tx, subscriber_id, case=case)
-        ruling = rules.admit(wanted, known, office.rulebook(now, known), now)
-        key = decisions.record(tx, ruling, office.actor)
-    return key, allowed(ruling)
+        rulings = {}
+        wanted = [(work.wish.subscriber, work.wish.case) for work in undecided]
+        for work, known in zip(undecided, facts.of_all_wanted(tx, wanted), strict=True):
+            if known is None:
+                work.outcome = NotFound(f"The register has no subscriber {work.wish.subscriber!r}.")
+                continue
+            ruling = rules.admit(work.wanted, known, office.rulebook(now, known), now)
+            if not isinstance(ruling, Decision):
+                # Named by chance: the same wish may be allowed another time.
+                work.key = decisions.new_key()
+            rulings[work.key] = ruling
+            work.settle(ruling)
+        decisions.record_all(tx, rulings, office.actor)
+
+
+def _order(desk: Desk, work: _Work, now: datetime) -> Order:
+    if not (work.decision and work.checked and work.subscriber and work.subject):
+        raise RuntimeError("Nothing is ordered before it is decided.")
+    return Order(
+        approval=decisions.approval(work.key, work.decision, Act.ISSUE, desk.office.actor),
+        profile=desk.profiles[work.subscriber.kind],
+        subject=work.subject,
+        public_key=work.checked.public_key,
+        not_before=now,
+        not_after=_years_later(now, work.wish.years) - timedelta(seconds=1),
+        on_hold=work.decision.source is HoldSource.NOT_ACTIVATED,
+    )
 
 
 def allowed(ruling: Decision | Refusal) -> Decision:

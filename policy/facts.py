@@ -62,17 +62,31 @@ def of_certificates(
 
 def of_wanted(tx: Tx, subscriber: str, *, case: Case | None = None) -> Facts:
     """Return the facts for a certificate that does not exist yet, in a remedy case or outside."""
-    opening = subscribers.openings_of(tx, [subscriber]).get(subscriber)
-    if opening is None:
+    (found,) = of_all_wanted(tx, [(subscriber, case)])
+    if found is None:
         raise NotFound(f"The register has no subscriber {subscriber!r}.")
-    papers = documents.documents_of(tx, [subscriber])
-    return Facts(
-        subscriber=subscriber,
-        kind=opening.kind,
-        documents=papers.get((subscriber, case.id if case else None), ()),
-        case=_case(case) if case else None,
-        dossier_since=case.opened_at if case else opening.since,
-    )
+    return found
+
+
+def of_all_wanted(tx: Tx, wanted: Sequence[tuple[str, Case | None]]) -> list[Facts | None]:
+    """Return the facts for certificates that do not exist yet; None where the register has none.
+
+    Each is wanted for a subscriber, in a remedy case of theirs or outside.
+    """
+    names = list(dict.fromkeys(name for name, _ in wanted))
+    openings, papers = subscribers.openings_of(tx, names), documents.documents_of(tx, names)
+    return [
+        Facts(
+            subscriber=name,
+            kind=openings[name].kind,
+            documents=papers.get((name, case.id if case else None), ()),
+            case=_case(case) if case else None,
+            dossier_since=case.opened_at if case else openings[name].since,
+        )
+        if name in openings
+        else None
+        for name, case in wanted
+    ]
 
 
 def lock(tx: Tx, certificate_ids: Iterable[int]) -> list[tuple[Certificate, Facts]]:

@@ -1,7 +1,7 @@
 """Decisions with their facts in the database; never commits, never changes one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +10,24 @@ from sqlalchemy import RowMapping, insert, select
 from core.database import Tx
 from core.errors import NotFound
 from policy.model import Decision, Refusal
+from policy.records.batches import batches
 from policy.tables import decision
 
 
-def add_decision(tx: Tx, values: Mapping[str, Any]) -> None:
-    """Record one decision or refusal with its facts."""
-    tx.execute(insert(decision).values(**values))
+def add_decisions(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record decisions and refusals with their facts; each row names the same columns."""
+    if rows:
+        tx.execute(insert(decision), rows)
+
+
+def earlier(tx: Tx, keys: Iterable[str]) -> dict[str, Decision]:
+    """Return, of the decisions named in advance, those that were made before, by their ids."""
+    found: dict[str, Decision] = {}
+    for some in batches(keys):
+        query = select(decision).where(decision.c.id.in_(some), decision.c.outcome == "decision")
+        for row in tx.execute(query):
+            found[row.id] = Decision.from_json(json.loads(row.record))
+    return found
 
 
 def decisions(

@@ -50,20 +50,29 @@ def add_subscriber(tx: Tx, vault: Vault, new: Subscriber, warnings: Sequence[str
 
 def subscriber_of(tx: Tx, vault: Vault, subscriber_id: str) -> Subscriber:
     """Return one subscriber with their personal data; raises NotFound."""
-    row = tx.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
-    if row is None:
+    found = subscribers_of(tx, vault, [subscriber_id])
+    if not found:
         raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
-    return Subscriber(
-        id=row.id,
-        kind=SubscriberKind(row.kind),
-        tax_code=row.tax_code or "",
-        organisation=row.organisation or "",
-        short_name=row.short_name or "",
-        province=row.province,
-        reseller=row.reseller or "",
-        personal=Personal(**vault.open(row.id, row.personal)),
-        registered_at=row.registered_at,
-    )
+    return found[subscriber_id]
+
+
+def subscribers_of(tx: Tx, vault: Vault, subscribers: Iterable[str]) -> dict[str, Subscriber]:
+    """Return each named subscriber that the register has, with their personal data."""
+    found: dict[str, Subscriber] = {}
+    for names in batches(subscribers):
+        for row in tx.execute(select(subscriber).where(subscriber.c.id.in_(names))):
+            found[row.id] = Subscriber(
+                id=row.id,
+                kind=SubscriberKind(row.kind),
+                tax_code=row.tax_code or "",
+                organisation=row.organisation or "",
+                short_name=row.short_name or "",
+                province=row.province,
+                reseller=row.reseller or "",
+                personal=Personal(**vault.open(row.id, row.personal)),
+                registered_at=row.registered_at,
+            )
+    return found
 
 
 def kinds_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, SubscriberKind]:
