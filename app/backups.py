@@ -6,6 +6,7 @@ says who was present, which key went where, and what was checked; none is ever o
 
 import hashlib
 import itertools
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,9 +33,10 @@ class Copier:
 
     def share_wrapping_key(self, source: str, target: str) -> Path:
         """Make an AES key at the URI `source`, bring it to `target`; return the transcript."""
-        keyring = self.works.instance.keyring_of({"from": [source], "to": [target]})
-        wrapping.share_wrapping_key(keyring, "from", "to")
-        places = [keyring.places(role)[0] for role in ("from", "to")]
+        uris = {"from": [source], "to": [target]}
+        with closing(self.works.instance.keyring_of(uris)) as keyring:
+            wrapping.share_wrapping_key(keyring, "from", "to")
+            places = [keyring.places(role)[0] for role in ("from", "to")]
         return self._write_down(
             self.works.instance.home / "wrapping-key",
             what="A wrapping key was made and shared.",
@@ -49,13 +51,14 @@ class Copier:
         """
         if out.exists():
             raise Conflict(f"There is a file {out} already; a backup overwrites nothing.")
-        keyring = self._keyring(key, under)
-        content = backup.export(keyring, _KEY, _WRAPPING).to_json().encode()
+        with closing(self._keyring(key, under)) as keyring:
+            content = backup.export(keyring, _KEY, _WRAPPING).to_json().encode()
+            described = asdict(key_holder.describe(keyring, _KEY, wrappable=True))
         durable.write(out, content, mode=0o600)
         return self._write_down(
             out,
             what="A key was backed up.",
-            key=asdict(key_holder.describe(keyring, _KEY, wrappable=True)),
+            key=described,
             under=str(keyring.places(_WRAPPING)[0].name),
             output=out.name,
             sha256=hashlib.sha256(content).hexdigest(),
@@ -68,12 +71,13 @@ class Copier:
         Raises Conflict when there is a key of that name, Refused when it does not prove itself.
         """
         content = file.read_bytes()
-        keyring = self._keyring(key, under)
-        backup.restore(keyring, _KEY, _WRAPPING, backup.from_json(content.decode()))
+        with closing(self._keyring(key, under)) as keyring:
+            backup.restore(keyring, _KEY, _WRAPPING, backup.from_json(content.decode()))
+            described = asdict(key_holder.describe(keyring, _KEY))
         return self._write_down(
             file.with_suffix(".restored"),
             what="A key was restored and proven.",
-            key=asdict(key_holder.describe(keyring, _KEY)),
+            key=described,
             under=str(keyring.places(_WRAPPING)[0].name),
             input=file.name,
             sha256=hashlib.sha256(content).hexdigest(),
