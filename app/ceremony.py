@@ -213,9 +213,7 @@ class Conductor:
         self._say(what)
 
     def _write_transcript(self, name: str = "transcript") -> None:
-        key = self._works.key("audit")
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise Invalid("The audit key must be on P-256 to sign the transcript.")
+        key = self._works.audit_key()
         content = _plain(self._transcript, self._works.clock.now())
         public = key.public_key()
         spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

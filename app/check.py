@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from app import trail
 from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import records
@@ -72,9 +73,18 @@ def _decisions(works: Works) -> Iterator[str]:
         yield f"The decision {each.decision} does not come out again: {each.sentence}"
 
 
+def _audit(works: Works) -> Iterator[str]:
+    if not works.signs_checkpoints:
+        yield "No audit key is configured, so that nothing signs the audit trail."
+        return
+    yield from trail.examine(works, trail.public_key(works)).findings
+    yield from trail.delays(works)
+
+
 _CHECKS: dict[str, Callable[[Works], Iterator[str]]] = {
     "crls": _crls,
     "responder certificate": _responder,
     "interrupted issuances": _pending,
     "decisions replay": _decisions,
+    "audit trail": _audit,
 }

@@ -124,6 +124,13 @@ class Ocsp(_Table):
     most_cert_ids: Annotated[int, Field(ge=1)] = 50
 
 
+class Audit(_Table):
+    """When the audit trail's end is signed: after so many entries, or so long after the last."""
+
+    checkpoint_entries: Annotated[int, Field(ge=1)] = 1_000
+    checkpoint_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 60
+
+
 class Config(_Table):
     """Everything that an instance is told."""
 
@@ -136,6 +143,7 @@ class Config(_Table):
     listen: Listen = Listen()
     crl: Crl = Crl()
     ocsp: Ocsp = Ocsp()
+    audit: Audit = Audit()
 
 
 def read(home: Path) -> Config:

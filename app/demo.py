@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app import create, recording, responders, shipped
+from app import create, recording, responders, shipped, trail
 from app.replay import Dates, Outcome, Progress, replay
 from app.wiring import Works
 from ca import records as engine
@@ -62,11 +62,12 @@ def run(folder: Path, home: Path, clock: Clock, progress: Progress) -> Outcome:
 
 
 def bring_up_to_date(home: Path) -> Works:
-    """Certify the responder and publish CRLs by the real clock, for clients of today."""
+    """Certify the responder, publish CRLs and seal by the real clock, for clients of today."""
     works = Works(home)
     responders.certify(works)
     for issuer in ("root", works.instance.config.issuer):
         works.publish_crl(issuer)
+    trail.seal(works, sign_now=True)
     return works
 
 

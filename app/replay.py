@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from app import create, recording, responders
+from app import create, recording, responders, trail
 from app.recording import LOCAL, Enrolment, Event, Recording
 from app.wiring import Works
 from ca import records as engine
@@ -143,6 +143,7 @@ class _Replay:
         responders.certify(self._works)
         for issuer in ("root", self._works.instance.config.issuer):
             self._works.publish_crl(issuer)
+        trail.seal(self._works, sign_now=True)
 
     def _make_timetable(self) -> list[tuple[datetime, int, int, Step]]:
         dates, recorded = self._outcome.dates, self._outcome.recorded

@@ -77,6 +77,13 @@ class Works:
         """Return the key of a role."""
         return self.instance.keyring.key(role)
 
+    def audit_key(self) -> ec.EllipticCurvePrivateKey:
+        """Return the key that signs checkpoints, statements and transcripts; on P-256."""
+        key = self.key("audit")
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise Invalid("The audit key must be on P-256; name another in the configuration.")
+        return key
+
     def office(self, actor: str) -> Office:
         """Return the registration authority with `actor` at the desk."""
         return Office(
@@ -115,6 +122,11 @@ class Works:
     def signs_for(self, name: str) -> bool:
         """Whether the key of the issuer `name` is configured here; a root's may be kept offline."""
         return _role(self, name) in self.instance.config.keys.by_role()
+
+    @property
+    def signs_checkpoints(self) -> bool:
+        """Whether the audit key is configured here."""
+        return "audit" in self.instance.config.keys.by_role()
 
     def deliver_crls(self, name: str) -> None:
         """Bring CRLs that a crash left behind to where they are served."""

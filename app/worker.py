@@ -1,7 +1,7 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
 reconcile lost issuances -> clocks of remedy cases -> notices -> the responder's certificate -> CRLs
--> the OCSP reserve
+-> the OCSP reserve -> the seals of the audit trail
 """
 
 import logging
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from app import responders
+from app import responders, trail
 from app.authorities import load_index
 from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
@@ -48,6 +48,7 @@ def once(works: Works) -> list[str]:
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("publish CRLs", lambda: _publish(works)),
         ("keep the OCSP reserve", lambda: _keep_reserve(works)),
+        ("seal the audit trail", lambda: trail.seal(works)),
     ]
     failures = []
     for name, task in tasks:

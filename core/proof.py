@@ -2,16 +2,18 @@
 
 `examine` finds what a tamperer with full power over the database would leave behind: changed,
 removed, inserted and reordered entries, a rewritten chain, a cut tail. `export` writes the trail
-so that deploy/verify_audit.py, which shares no code with us, finds the same.
+so that deploy/verify_audit.py, which shares no code with us, finds the same. Both read the trail in
+pieces: memory does not grow with its length.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import Row, select
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Row, Select, bindparam, exists, select
 
 from core import sealing
 from core.audit import audit_checkpoint, audit_entry, audit_link, audit_unsealed
@@ -51,7 +53,17 @@ class _Notes:
             self.sentences.append(sentence)
 
 
-def examine(tx: Tx, key: ec.EllipticCurvePublicKey, *, kept: Sequence[Checkpoint] = ()) -> Report:
+Progress = Callable[[int], None]
+"""Told, now and then, the position that was reached."""
+
+
+def examine(
+    tx: Tx,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    kept: Sequence[Checkpoint] = (),
+    progress: Progress = lambda _position: None,
+) -> Report:
     """Examine the whole trail with the audit key's public half.
 
     `kept` are checkpoints from outside the database (see `sealing.read_checkpoint`): the trail
@@ -62,7 +74,7 @@ def examine(tx: Tx, key: ec.EllipticCurvePublicKey, *, kept: Sequence[Checkpoint
     wanted: dict[int, list[Checkpoint]] = {}
     for each in (*stored, *kept):
         wanted.setdefault(each.position, []).append(each)
-    end = _walk(tx, wanted, notes)
+    end = _walk(tx, wanted, notes, progress)
     for position in sorted(wanted):
         if position > end.position:
             notes.add(
@@ -79,32 +91,55 @@ def examine(tx: Tx, key: ec.EllipticCurvePublicKey, *, kept: Sequence[Checkpoint
     )
 
 
-def export(tx: Tx) -> Iterator[str]:
-    """Yield the trail as lines of JSON: a head, the links in order with checkpoints, an end."""
+def heading(tx: Tx, key: ec.EllipticCurvePublicKey) -> dict[str, Any]:
+    """Return the first line of an export of the trail as it stands now."""
     end, newest = sealing.head(tx), sealing.newest_checkpoint(tx)
-    yield _json(
-        {
-            "antin_audit_export": FORMAT,
-            "entries": end.position,
-            "head": end.hash.hex(),
-            "waiting": sealing.waiting(tx),
-            "checkpoint": None if newest is None else newest.token,
-        }
-    )
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "antin_audit_export": FORMAT,
+        "entries": end.position,
+        "head": end.hash.hex(),
+        "key": pem.decode("ascii"),
+        "waiting": sealing.waiting(tx),
+        "checkpoint": None if newest is None else newest.token,
+    }
+
+
+def belongs(tx: Tx, position: int, digest: str) -> bool:
+    """Whether the chain has the hash `digest` (hex) at `position`; all begin alike at 0."""
+    if position == 0:
+        return True
+    query = select(audit_link.c.hash).where(audit_link.c.position == position)
+    found = tx.execute(query).scalar_one_or_none()
+    return found is not None and bytes(found).hex() == digest
+
+
+def export(tx: Tx, first: dict[str, Any], *, after: int = 0) -> Iterator[str]:
+    """Yield the trail as lines of JSON: `first` (see `heading`), the links in order, an end.
+
+    Behind a link comes the checkpoint that signs its position, if there is one. `after` goes on
+    with an export that was interrupted behind that position: the chain only grows, so that its
+    first part is the same.
+    """
+    last = first["entries"]
+    if after == 0:
+        yield encode(first)
     query = select(audit_checkpoint.c.position, audit_checkpoint.c.token)
     tokens = {row.position: row.token for row in tx.execute(query)}
-    for row in _links(tx):
+    for row in tx.execute(_links().where(_BETWEEN), {"after": after, "last": last}):
         line = "null" if row.id is None else _entry(row).line()
         yield f'{{"entry":{line},"hash":"{row.hash.hex()}","position":{row.position}}}'
         if row.position in tokens:
-            yield _json({"checkpoint": tokens[row.position]})
-    yield _json({"end": end.position})
+            yield encode({"checkpoint": tokens[row.position]})
+    yield encode({"end": last})
 
 
-def _walk(tx: Tx, wanted: dict[int, list[Checkpoint]], notes: _Notes) -> Head:
+def _walk(tx: Tx, wanted: dict[int, list[Checkpoint]], notes: _Notes, progress: Progress) -> Head:
     """Follow the chain link by link; compare each with its entry and with what was signed."""
     end = START
-    for row in _links(tx):
+    for row in tx.execute(_links()):
+        if row.position % _ROWS == 0:
+            progress(row.position)
         if row.position != end.position + 1:
             notes.add(
                 f"Links are missing: position {row.position} follows position {end.position}."
@@ -143,26 +178,29 @@ def _checkpoints(tx: Tx, key: ec.EllipticCurvePublicKey, notes: _Notes) -> Itera
 
 def _look_at_waiting(tx: Tx, notes: _Notes) -> None:
     """Every entry is sealed or waits, and what waits is there."""
-    known = select(audit_link.c.entry_id)
-    waits = select(audit_unsealed.c.entry_id)
-    lost = select(audit_entry.c.id).where(
-        audit_entry.c.id.not_in(known), audit_entry.c.id.not_in(waits)
-    )
-    for number in tx.execute(lost.order_by(audit_entry.c.id).limit(MOST_FINDINGS)).scalars():
+    known = exists().where(audit_link.c.entry_id == audit_entry.c.id)
+    waits = exists().where(audit_unsealed.c.entry_id == audit_entry.c.id)
+    lost = select(audit_entry.c.id).where(~known, ~waits).order_by(audit_entry.c.id)
+    for number in tx.execute(lost.limit(MOST_FINDINGS)).scalars():
         notes.add(f"The entry {number} is neither sealed nor waiting: it was put in by hand.")
-    gone = waits.where(audit_unsealed.c.entry_id.not_in(select(audit_entry.c.id)))
+    there = exists().where(audit_entry.c.id == audit_unsealed.c.entry_id)
+    gone = select(audit_unsealed.c.entry_id).where(~there)
     for number in tx.execute(gone.limit(MOST_FINDINGS)).scalars():
         notes.add(f"The entry {number} waited for its seal and was removed.")
 
 
-def _links(tx: Tx) -> Iterable[Row[Any]]:
-    query = (
+def _links() -> Select[Any]:
+    return (
         select(audit_link.c.position, audit_link.c.hash, audit_link.c.entry_id, *audit_entry.c)
         .join(audit_entry, audit_entry.c.id == audit_link.c.entry_id, isouter=True)
         .order_by(audit_link.c.position)
         .execution_options(yield_per=_ROWS)
     )
-    return tx.execute(query)
+
+
+_BETWEEN = (audit_link.c.position > bindparam("after")) & (
+    audit_link.c.position <= bindparam("last")
+)
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -176,5 +214,6 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-def _json(value: dict[str, Any]) -> str:
+def encode(value: dict[str, Any]) -> str:
+    """Return one line of an export."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

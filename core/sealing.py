@@ -12,12 +12,13 @@ another one, and the chain keeps the order of commits:
 
 A checkpoint is a JSON Web Signature by the key of the role `audit`. What is not yet under a
 checkpoint is as safe as the database is; a checkpoint that is kept elsewhere also proves that the
-trail was not cut off.
+trail was not cut off. No checkpoint is signed over a chain that does not go on from the ones
+before: whoever cut or rewrote the trail does not get the signature that would hide it.
 """
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, func, insert, select, text
@@ -59,13 +60,31 @@ def seal(db: Database, *, batch: int = _BATCH) -> int:
             return sealed
 
 
-def checkpoint(db: Database, now: datetime, key: ec.EllipticCurvePrivateKey) -> Checkpoint | None:
+def is_due(tx: Tx, now: datetime, *, entries: int, interval: timedelta) -> bool:
+    """Whether a checkpoint is due: for so many unsigned entries, or so long after the last one."""
+    end, newest = head(tx), newest_checkpoint(tx)
+    if newest is None:
+        return end != START
+    unsigned = end.position - newest.position
+    return unsigned >= entries or (unsigned > 0 and now >= newest.at + interval)
+
+
+def checkpoint(
+    db: Database,
+    now: datetime,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    kept: Checkpoint | None = None,
+) -> Checkpoint | None:
     """Sign the end of the chain and store that; None when the newest checkpoint says it already.
 
-    Raises SigningUnavailable when no token signs: sealing goes on without.
+    `kept` is a checkpoint from outside the database. Raises Conflict when the chain does not go on
+    from it or from the newest stored one, SigningUnavailable when no token signs: sealing goes on.
     """
     with db.read() as tx:
         end, newest = head(tx), newest_checkpoint(tx)
+        for earlier in (newest, kept):
+            _require_continued(tx, earlier)
     if end == START or (newest is not None and newest.position == end.position):
         return None
     signed = _sign(end, now, key)
@@ -94,6 +113,18 @@ def newest_checkpoint(tx: Tx) -> Checkpoint | None:
 def waiting(tx: Tx) -> int:
     """Return how many entries wait for their seal."""
     return int(tx.execute(select(func.count()).select_from(audit_unsealed)).scalar_one())
+
+
+def waiting_since(tx: Tx) -> datetime | None:
+    """Return the instant of the oldest entry that waits for its seal, None when none waits."""
+    query = (
+        select(audit_entry.c.at)
+        .join(audit_unsealed, audit_unsealed.c.entry_id == audit_entry.c.id)
+        .order_by(audit_entry.c.id)
+        .limit(1)
+    )
+    found: datetime | None = tx.execute(query).scalar_one_or_none()
+    return found
 
 
 def read_checkpoint(key: ec.EllipticCurvePublicKey, token: str) -> Checkpoint:
@@ -126,6 +157,18 @@ def _let_no_other_seal(tx: Tx) -> None:
     """Wait until no other transaction seals; readers and acts go on. SQLite has one writer."""
     if tx.dialect.name == "postgresql":
         tx.execute(text("LOCK TABLE audit_link IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _require_continued(tx: Tx, earlier: Checkpoint | None) -> None:
+    if earlier is None:
+        return
+    query = select(audit_link.c.hash).where(audit_link.c.position == earlier.position)
+    if tx.execute(query).scalar_one_or_none() != earlier.hash:
+        raise Conflict(
+            f"The audit trail does not go on from the checkpoint of {earlier.at.isoformat()} over "
+            f"{earlier.position} entries: it was cut or rewritten. No further checkpoint is "
+            "signed; run `antin audit verify`, keep the database as it is, and investigate."
+        )
 
 
 def _sign(end: Head, now: datetime, key: ec.EllipticCurvePrivateKey) -> Checkpoint:

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Verifies an export of the audit trail, without any of the software that wrote it.
 
-    verify_audit.py EXPORT --key audit.pem [--kept CHECKPOINT ...]
+    verify_audit.py EXPORT (--key audit.pem | --fingerprint HEX) [--kept CHECKPOINT ...]
 
 Needs Python 3.11 and the package `cryptography`, nothing else. EXPORT is what `antin audit export`
-wrote; --key is the audit key's public half or certificate (PEM), got by another way than the
-export; --kept are checkpoints received earlier (one JSON Web Signature in each file): only with
-them can it be told that the whole trail was not cut back to an earlier state.
+wrote. --key is the audit key's public half or certificate (PEM), got by another way than the
+export; or --fingerprint is the SHA-256 of that key (of its SubjectPublicKeyInfo, as the ceremony's
+transcript states it), and the key is taken from the export. --kept are checkpoints received earlier
+(one JSON Web Signature in each file): only with them can it be told that the whole trail was not
+cut back to an earlier state. Memory does not grow with the trail.
 
 Exit codes: 0 the trail is sound, 1 it is not, 2 wrong usage.
 
 The form, line by line, all JSON:
-    {"antin_audit_export": 1, "entries": N, "head": HASH, "checkpoint": JWS or null, "waiting": W}
+    {"antin_audit_export": 1, "entries": N, "head": HASH, "key": PEM, "checkpoint": JWS or null,
+     "waiting": W}                                    on one line
     {"position": n, "hash": HASH, "entry": {...}}      for n = 1 .. N; HASH is SHA-256 (hex) over
                                                       the hash before and the entry's JSON with
                                                       sorted keys and no blanks, in UTF-8
@@ -36,6 +39,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 TYP = "antin-audit-checkpoint+jws"
 FIELDS = {"act", "actor", "at", "detail", "id", "subject"}
 MOST_FINDINGS = 100
+BLOCK = 4096
+
+
+class Unfit(Exception):  # noqa: N818 - a verdict, not a fault
+    """The export cannot be examined; the text is a sentence."""
 
 
 class Trail:
@@ -51,7 +59,8 @@ class Trail:
         self.proven = 0
         self.promised: int | None = None
         self.ended = False
-        self.seen_ids: set[int] = set()
+        self.head_hash: object = None
+        self.seen: dict[int, int] = {}
 
     def find(self, sentence: str) -> None:
         """Keep a finding, up to the limit."""
@@ -65,6 +74,7 @@ class Trail:
             return
         promised, token = line.get("entries"), line.get("checkpoint")
         self.promised = promised if isinstance(promised, int) else None
+        self.head_hash = line.get("head")
         if isinstance(token, str):
             self.checkpoint(token, "the head of the export")
 
@@ -83,24 +93,35 @@ class Trail:
             self.find(f"The entry at position {position} does not give its hash: it was changed.")
         number = entry.get("id")
         if isinstance(number, int):
-            if number in self.seen_ids:
-                self.find(f"The entry {number} stands in the trail twice.")
-            self.seen_ids.add(number)
+            self.once(number)
         # The hash goes on as stated, so that one changed entry is one finding.
         self.hash = _octets(stated) or expected
         self.position += 1
         if self.signed.pop(self.position, {self.hash.hex()}) != {self.hash.hex()}:
             self.find(f"The trail up to position {self.position} is not the one that was signed.")
 
-    def checkpoint(self, token: str, where: str) -> None:
-        """Check a checkpoint's signature, and compare it now or when its position comes."""
+    def once(self, number: int) -> None:
+        """Find an entry that came before; a bit for each number, in blocks."""
+        block, place = divmod(number, BLOCK)
+        bit, known = 1 << place, self.seen.get(block, 0)
+        if known & bit:
+            self.find(f"The entry {number} stands in the trail twice.")
+        self.seen[block] = known | bit
+
+    def checkpoint(self, token: str, where: str, *, here: bool = False) -> None:
+        """Check a checkpoint's signature, and compare it now or when its position comes.
+
+        One that stands `here`, behind its link, signs this position and no other.
+        """
         payload = verified(self.key, token)
         position = payload.get("position") if payload else None
         if payload is None or not isinstance(position, int):
             self.find(f"The checkpoint in {where} is not signed by the audit key.")
             return
         self.proven = max(self.proven, position)
-        if position > self.position:
+        if here and position != self.position:
+            self.find(f"The checkpoint behind position {self.position} signs {position}: swapped.")
+        elif position > self.position:
             self.signed.setdefault(position, set()).add(str(payload.get("hash")))
         elif position == self.position and payload.get("hash") != self.hash.hex():
             self.find(f"The trail up to position {position} is not the one that was signed.")
@@ -113,6 +134,10 @@ class Trail:
             self.find("The export ends without its last line: its tail is cut off.")
         if self.promised is not None and self.promised != self.position:
             self.find(f"The head promises {self.promised} entries; there are {self.position}.")
+        if self.position and self.head_hash != self.hash.hex():
+            self.find("The last entry's hash is not the one that the head promises.")
+        if self.position and not self.proven:
+            self.find(f"None of the {self.position} entries is under a checkpoint.")
         for position in sorted(self.signed):
             self.find(f"{position} entries were signed; the trail has {self.position}: it was cut.")
 
@@ -144,7 +169,9 @@ def verify(lines: Iterable[str], key: ec.EllipticCurvePublicKey, kept: Iterable[
         elif "end" in line:
             trail.ended = True
         elif "checkpoint" in line:
-            trail.checkpoint(str(line["checkpoint"]), f"the trail behind {trail.position}")
+            trail.checkpoint(
+                str(line["checkpoint"]), f"the trail behind {trail.position}", here=True
+            )
         else:
             trail.link(line)
     trail.finish()
@@ -187,16 +214,44 @@ def load_key(pem: bytes) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def exported_key(path: Path, fingerprint: str) -> ec.EllipticCurvePublicKey:
+    """Return the key that the export holds, if it has this fingerprint."""
+    with path.open(encoding="utf-8") as lines:
+        first = lines.readline()
+    try:
+        key = load_key(json.loads(first)["key"].encode())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unfit("The export is NOT sound: its first line holds no key.") from error
+    spki = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    wanted = fingerprint.replace(":", "").strip().lower()
+    if hashlib.sha256(spki).hexdigest() != wanted:
+        raise Unfit("The export is NOT sound: its key has another fingerprint than the one given.")
+    return key
+
+
 def main() -> int:
     """Verify the export that the command line names; print each finding."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("export", type=Path)
-    parser.add_argument("--key", type=Path, required=True, help="public key or certificate, PEM")
+    known = parser.add_mutually_exclusive_group(required=True)
+    known.add_argument("--key", type=Path, help="public key or certificate, PEM")
+    known.add_argument("--fingerprint", help="SHA-256 of the key that the export holds, in hex")
     parser.add_argument("--kept", type=Path, action="append", default=[], help="a checkpoint file")
     asked = parser.parse_args()
-    with asked.export.open(encoding="utf-8") as lines:
+    try:
+        key = (
+            load_key(asked.key.read_bytes())
+            if asked.key
+            else exported_key(asked.export, asked.fingerprint)
+        )
+    except Unfit as error:
+        print(error)  # noqa: T201 - a program for the terminal
+        return 1
+    with asked.export.open(encoding="utf-8", errors="surrogateescape") as lines:
         kept = [path.read_text(encoding="ascii") for path in asked.kept]
-        trail = verify(lines, load_key(asked.key.read_bytes()), kept)
+        trail = verify(lines, key, kept)
     for sentence in trail.findings:
         print(sentence)  # noqa: T201 - a program for the terminal
     words = "is sound" if not trail.findings else f"is NOT sound: {len(trail.findings)} findings"

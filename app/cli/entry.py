@@ -9,6 +9,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from app.cli import (
+    audit,
     ceremony,
     certificates,
     crl,
@@ -34,6 +35,7 @@ for commands in (running.app, lifecycle.app, certificates.app, springs.app):
     app.registered_commands.extend(commands.registered_commands)
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")
+app.add_typer(audit.app, name="audit")
 app.add_typer(ceremony.app, name="ceremony")
 app.add_typer(hsm.app, name="hsm")
 dossiers.dossier.registered_commands.extend(registers.app.registered_commands)

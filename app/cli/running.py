@@ -95,7 +95,7 @@ def work(
 
 @app.command()
 def check(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Look the instance over: CRLs, responder certificate, lost issuances, decisions.
+    """Look the instance over: CRLs, responder certificate, lost issuances, decisions, audit trail.
 
     Example: antin check --json
     """
