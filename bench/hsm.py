@@ -10,14 +10,11 @@ Everything runs on SoftHSM, in a folder that is removed. python-pkcs11 stands be
 """
 
 import argparse
-import ctypes
 import json
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -26,13 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pkcs11
 
-from hsm import modules, softhsm, speed
-from hsm.codes import Attribute, Mechanism, ObjectClass
-from hsm.cryptoki import USER, CryptokiError
+from bench import _raw as raw
+from hsm import softhsm, speed
+from hsm.codes import Mechanism
 from hsm.keyring import Keyring
-from hsm.layout import MechanismCall
 from hsm.mechanisms import KeyKind
-from hsm.pin import Pin
 from hsm.softhsm import SoftToken
 
 Make = Callable[[], speed.Act]
@@ -72,10 +67,10 @@ def measure(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str, An
     keyring.close()
     rows: dict[str, dict[str, Any]] = {}
     for name in KINDS:
-        raw, ours = partial(_raw, token, name), partial(_ours, keyring, name)
+        bare, ours = partial(raw.signing, token, name, *RAW[name]), partial(_ours, keyring, name)
         rates: dict[str, tuple[float, float]] = {}
         for way, run in _ways(seconds).items():
-            rates[way] = _compare(run, raw, ours, rounds)
+            rates[way] = _compare(run, bare, ours, rounds)
             least = LEAST_RATIO[name]
             rows[f"{name}_{way}"] = _row(*rates[way], "raw", f">= {least} of raw", least)
             keyring.close()
@@ -114,41 +109,6 @@ def _row(peer: float, value: float, name: str, aim: str, least: float) -> dict[s
 
 def _ours(keyring: Keyring, name: str) -> speed.Act:
     return speed.signing(keyring.key(name))
-
-
-def _raw(token: SoftToken, name: str) -> speed.Act:
-    """Return the two C calls of one signature, with everything prepared."""
-    loaded = modules.load(token.module_path)
-    while not (slots := _slots(loaded, token)):
-        # Another process was just logging in (see hsm.pool).
-        loaded.initialize_again(loaded.generation, time.monotonic() + 9)
-    with loaded.exclusively() as module:
-        (slot,) = slots
-        session = module.open_session(slot)
-        if module.session_state(session) == 0:
-            with Pin(token.pin_file.read_bytes()) as pin:
-                module.login(session, USER, pin.buffer)
-        wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: name.encode()}
-        (key,) = module.find(session, wanted)
-    mechanism, data = RAW[name]
-    call = MechanismCall(mechanism)
-    room, length = ctypes.create_string_buffer(1024), ctypes.c_ulong()
-    begin, sign = module.function("C_SignInit"), module.function("C_Sign")
-    pointer, length_pointer, size = call.pointer, ctypes.byref(length), len(data)
-
-    def act(_kept: object = call) -> None:
-        begin(session, pointer, key)
-        length.value = 1024
-        if sign(session, data, size, room, length_pointer):
-            raise RuntimeError("The module does not sign.")
-
-    return act
-
-
-def _slots(loaded: modules.LoadedModule, token: SoftToken) -> list[int]:
-    with loaded.exclusively() as module, suppress(CryptokiError):
-        return [slot for slot in module.slots() if module.token(slot).label == token.label]
-    return []
 
 
 @cache

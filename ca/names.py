@@ -84,6 +84,7 @@ def build(subject: Subject) -> x509.Name:
     return x509.Name([attribute(oid, value) for oid, value in parts if value is not None])
 
 
+@lru_cache(maxsize=4096)
 def attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
     """Return one checked name attribute; raises Refused with the rule it breaks."""
     word = _WORDS.get(oid, oid.dotted_string)
@@ -114,11 +115,16 @@ def _broken(value: str) -> Iterator[tuple[str, str]]:
     """Yield the code and the predicate of each rule for characters that `value` breaks."""
     if not value.strip() or value != value.strip():
         yield "name_blank", "is empty or begins or ends with a blank"
-    if hidden := [char for char in value if _hidden(char)]:
+    if value.isascii() and value.isprintable():
+        hidden, foreign = [], []
+    else:
+        hidden = [char for char in value if _hidden(char)]
+        foreign = [char for char in value if char.isalpha() and not _latin(char)]
+    if hidden:
         yield "name_character", f"holds the invisible character U+{ord(hidden[0]):04X}"
     if not unicodedata.is_normalized("NFC", value):
         yield "name_not_nfc", "is not in Unicode form NFC"
-    if foreign := [char for char in value if char.isalpha() and not _latin(char)]:
+    if foreign:
         yield "name_script", f"holds {foreign[0]!r} (U+{ord(foreign[0]):04X}), which is not Latin"
     if not any(char.isalnum() for char in value):
         yield "name_empty", "has neither a letter nor a digit"

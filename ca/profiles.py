@@ -6,6 +6,7 @@ A profile is refused on load when it contradicts itself or RFC 5280, with a sent
 import tomllib
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Literal
 
 from cryptography import x509
@@ -128,8 +129,7 @@ class Profile(_Table):
 
     def key_usage_extension(self) -> x509.KeyUsage:
         """Return the keyUsage extension of this profile."""
-        flags = {usage: usage in self.key_usage for usage in _KEY_USAGES}
-        return x509.KeyUsage(**flags, encipher_only=False, decipher_only=False)
+        return _key_usage(self.key_usage)
 
 
 class Profiles:
@@ -173,6 +173,12 @@ def load(text: str) -> Profiles:
         except (ValidationError, TypeError) as error:
             raise Invalid(f"The profile {name!r} is refused: {_first(error)}.") from error
     return Profiles(profiles)
+
+
+@cache
+def _key_usage(usages: tuple[str, ...]) -> x509.KeyUsage:
+    flags = {usage: usage in usages for usage in _KEY_USAGES}
+    return x509.KeyUsage(**flags, encipher_only=False, decipher_only=False)
 
 
 def years_later(start: datetime, years: int) -> datetime:

@@ -5,7 +5,7 @@ again years later from the stored JSON alone. Two facts that differ only in the 
 documents or holds are equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -334,23 +334,34 @@ class Refusal:
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses
-    return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    kind = type(value)
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _NAMES[kind] = tuple(each.name for each in fields(kind))
+    return {name: _plain(getattr(value, name)) for name in names}
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+"""The fields of our dataclasses: asked for once, for decisions are written by the thousand."""
 
 
 def _plain(value: object) -> object:
+    if value is None or type(value) in _PLAIN:
+        return value
+    write = _WRITERS.get(type(value))
+    if write is not None:
+        return write(value)
     if isinstance(value, StrEnum):
         return value.value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if is_dataclass(value):
-        return _plain_fields(value)
-    return value
+    return _plain_fields(value) if is_dataclass(value) else value
 
 
+_PLAIN = frozenset({str, bool, int})
+_WRITERS: Mapping[type, Callable[[Any], object]] = {
+    datetime: lambda instant: instant.astimezone(UTC).isoformat(),
+    date: date.isoformat,
+    tuple: lambda values: [_plain(each) for each in values],
+}
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {
     each: TypeAdapter(each) for each in (Facts, Decision, Refusal)
 }

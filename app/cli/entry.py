@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.cli import (
     audit,
+    bulk,
     ceremony,
     certificates,
     crl,
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Antin: a certificate authority that knows its dossiers.",
 )
-for commands in (running.app, lifecycle.app, certificates.app, springs.app):
+for commands in (running.app, lifecycle.app, certificates.app, bulk.app, springs.app):
     app.registered_commands.extend(commands.registered_commands)
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")
