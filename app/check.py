@@ -11,7 +11,8 @@ from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import records
 from ca.reconcile import PATIENCE
-from policy import replay
+from core import serials
+from policy import due, replay
 
 _RESPONDER_ALARM = timedelta(days=7)
 
@@ -66,6 +67,15 @@ def _pending(works: Works) -> Iterator[str]:
         yield f"{len(stuck)} issuances were interrupted; the worker revokes their serials."
 
 
+def _holds(works: Works) -> Iterator[str]:
+    with works.db.read() as tx:
+        for certificate, source in due.overdue(tx, works.clock.now()):
+            yield (
+                f"The time of the hold from {source} on {serials.to_hex(certificate.serial)} is "
+                "over, and it is not lifted by itself: restore, extend or revoke."
+            )
+
+
 def _decisions(works: Works) -> Iterator[str]:
     with works.db.read() as tx:
         _, differences = replay.replay(tx, works.rulebooks)
@@ -85,6 +95,7 @@ _CHECKS: dict[str, Callable[[Works], Iterator[str]]] = {
     "crls": _crls,
     "responder certificate": _responder,
     "interrupted issuances": _pending,
+    "holds that ended": _holds,
     "decisions replay": _decisions,
     "audit trail": _audit,
 }

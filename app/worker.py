@@ -1,7 +1,8 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
-reconcile lost issuances -> clocks of remedy cases -> notices -> the responder's certificate -> CRLs
--> the OCSP reserve -> the seals of the audit trail
+reconcile lost issuances -> holds whose time is over -> planned revocations -> clocks of remedy
+cases -> notices -> the responder's certificate -> CRLs -> the OCSP reserve -> the seals of the
+audit trail
 """
 
 import logging
@@ -15,7 +16,7 @@ from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
 from core.errors import AntinError, Unavailable
-from policy import notices, remedy
+from policy import due, notices, remedy
 
 ROUND_SECONDS = 2.0
 RESERVE_SECONDS = 2.0
@@ -40,6 +41,8 @@ def once(works: Works) -> list[str]:
     """
     tasks: list[tuple[str, Callable[[], object]]] = [
         ("reconcile lost issuances", lambda: reconcile.reconcile(works.db, works.clock)),
+        ("lift holds whose time is over", lambda: due.lift_ended(works.office(_ACTOR))),
+        ("carry out planned revocations", lambda: due.carry_out_plans(works.office(_ACTOR))),
         ("settle remedy cases", lambda: remedy.settle_due(works.office(_ACTOR))),
         (
             "write notices",

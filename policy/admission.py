@@ -121,12 +121,69 @@ def _suspend(question: Question) -> Decision | Refusal:
     return replace(held, ends_at=request.ends_at)
 
 
+def _extend(question: Question) -> Decision | Refusal:
+    """Whoever may suspend on a ground may also ask that its hold lasts longer."""
+    asked = _asked(question, question.rulebook.admit.suspend.grounds)
+    if isinstance(asked, Refusal):
+        return asked
+    request, ground = asked
+    if ground.source not in question.holds:
+        return question.refusal(
+            "no_such_hold",
+            f"No hold from {ground.source} is open, so none is extended.",
+            clause=ground.clause,
+        )
+    ends = _ends(question).get(ground.source)
+    if ends is None or (request.ends_at is not None and request.ends_at <= max(ends, question.now)):
+        return question.refusal(
+            "not_extended",
+            f"The hold from {ground.source} ends {question.when(ends) if ends else 'at no time'}; "
+            "a later end or none may be asked for, and none that has passed.",
+            clause=ground.clause,
+        )
+    longer = question.on_ground(Action.EXTEND, request.ground, _because(request))
+    return replace(longer, ends_at=request.ends_at)
+
+
+def _confirm(question: Question) -> Decision | Refusal:
+    ended = _ended(question)
+    if ended is not None:
+        return ended
+    request, rule = question.facts.request, question.rulebook.admit.confirm
+    if request is None or rule is None:
+        return question.refusal(
+            "not_confirmable", f"No confirmation is taken under {question.rulebook.reference}."
+        )
+    wrong = _wrong_party(question, request, rule.by, verified=rule.verified, clause=rule.clause)
+    because = f"The {request.by} confirmed what stands in the certificate. {_because(request)}"
+    return wrong or question.decision(Action.CONFIRM, rule.clause, because)
+
+
 def _revoke(question: Question) -> Decision | Refusal:
     asked = _asked(question, question.rulebook.admit.revoke.grounds)
     if isinstance(asked, Refusal):
         return asked
-    request, _ = asked
-    return question.on_ground(Action.REVOKE, request.ground, _because(request))
+    request, ground = asked
+    bad_since, certificate = request.invalidity_date, question.facts.certificate
+    if bad_since is not None and bad_since > question.now:
+        return question.refusal(
+            "invalidity_in_future",
+            f"The certificate would be bad from {question.when(bad_since)} on, which lies ahead.",
+            clause=ground.clause,
+        )
+    if request.due_at is None:
+        made = question.on_ground(Action.REVOKE, request.ground, _because(request))
+    elif certificate and question.now < request.due_at <= certificate.not_after:
+        because = f"It is to be revoked at {question.when(request.due_at)}. {_because(request)}"
+        made = question.on_ground(Action.PLAN, request.ground, because)
+    else:
+        return question.refusal(
+            "plan_outside",
+            f"The revocation is planned for {question.when(request.due_at)}, which does not lie "
+            "between now and the certificate's end.",
+            clause=ground.clause,
+        )
+    return replace(made, invalidity_date=bad_since or made.invalidity_date)
 
 
 def _restore(question: Question) -> Decision | Refusal:
@@ -164,14 +221,21 @@ def _unmet(question: Question, request: Request, rule: AdmitRestore) -> Refusal 
 
 
 def _lifted(question: Question, request: Request, rule: AdmitRestore) -> Decision:
-    because = f"The ground of the hold from {request.source} is gone. {_because(request)}"
+    gone = f"The ground of the hold from {request.source} is gone."
+    if _time_is_over(question, request.source):
+        gone = f"The time of the hold from {request.source} is over."
+    because = f"{gone} {_because(request)}"
     return replace(question.decision(Action.LIFT, rule.clause, because), source=request.source)
 
 
 def _time_is_over(question: Question, source: HoldSource | None) -> bool:
-    certificate = question.facts.certificate
-    ends = dict(certificate.hold_ends) if certificate else {}
+    ends = _ends(question)
     return source in ends and ends[source] <= question.now
+
+
+def _ends(question: Question) -> dict[HoldSource | None, datetime]:
+    certificate = question.facts.certificate
+    return dict(certificate.hold_ends) if certificate else {}
 
 
 def _asked(question: Question, grounds: tuple[str, ...]) -> tuple[Request, Ground] | Refusal:
@@ -249,7 +313,9 @@ _ANSWERS: dict[Wanted, Callable[[Question], Decision | Refusal]] = {
     Wanted.ISSUE: _issue,
     Wanted.ISSUE_ON_HOLD: _issue_on_hold,
     Wanted.ACTIVATE: _activate,
+    Wanted.CONFIRM: _confirm,
     Wanted.SUSPEND: _suspend,
+    Wanted.EXTEND: _extend,
     Wanted.RESTORE: _restore,
     Wanted.REVOKE: _revoke,
 }

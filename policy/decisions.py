@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Mapping
 
-from ca import lifecycle
+from ca import lifecycle, plan
 from ca.model import Act, Approval, Certificate, HoldSource
 from core import audit, serials
 from core.database import Tx
@@ -100,7 +100,7 @@ def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
     """
     key = record(tx, decision, actor)
     if decision.action in TOLD:
-        _tell(tx, key, decision)
+        tell(tx, key, decision)
     now = decision.at
     match decision.action:
         case Action.HOLD:
@@ -111,6 +111,11 @@ def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
                 now,
                 ends_at=decision.ends_at,
             )
+        case Action.EXTEND:
+            allowed = approval(key, decision, Act.EXTEND, actor)
+            return lifecycle.extend(tx, allowed, _source(decision), now, ends_at=decision.ends_at)
+        case Action.CONFIRM:
+            return lifecycle.confirm(tx, approval(key, decision, Act.CONFIRM, actor), now)
         case Action.LIFT | Action.ACTIVATE:
             allowed = approval(key, decision, Act.RESTORE, actor)
             return lifecycle.restore(tx, allowed, _source(decision), now)
@@ -122,8 +127,23 @@ def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
                 now,
                 invalidity_date=decision.invalidity_date,
             )
-        case _:
-            return None
+        case Action.PLAN:
+            _plan(tx, key, decision, actor)
+    return None
+
+
+def _plan(tx: Tx, key: str, decision: Decision, actor: str) -> None:
+    request = decision.facts.request
+    if request is None or request.due_at is None:
+        raise ValueError("The decision to plan a revocation names no date.")
+    plan.plan(
+        tx,
+        approval(key, decision, Act.REVOKE, actor),
+        decision.reason or Reason.UNSPECIFIED,
+        decision.at,
+        due_at=request.due_at,
+        invalidity_date=decision.invalidity_date,
+    )
 
 
 def _source(decision: Decision) -> HoldSource:
@@ -132,7 +152,8 @@ def _source(decision: Decision) -> HoldSource:
     return decision.source
 
 
-def _tell(tx: Tx, key: str, decision: Decision) -> None:
+def tell(tx: Tx, key: str, decision: Decision) -> None:
+    """Queue the notice of what was decided, and done at the decision's instant."""
     certificate = decision.facts.certificate
     values = {
         "decision": key,

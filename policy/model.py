@@ -97,19 +97,27 @@ class Wanted(StrEnum):
     ISSUE = "issue"
     ISSUE_ON_HOLD = "issue_on_hold"
     ACTIVATE = "activate"
+    CONFIRM = "confirm"
     SUSPEND = "suspend"
+    EXTEND = "extend"
     RESTORE = "restore"
     REVOKE = "revoke"
 
 
 class Action(StrEnum):
-    """What is to be done; FORFEIT is to revoke and then to lock the token for ever."""
+    """What is to be done.
+
+    FORFEIT is to revoke and then to lock the token for ever, PLAN to revoke when a date comes.
+    """
 
     NOTHING = "nothing"
     REMIND = "remind"
     HOLD = "hold"
     LIFT = "lift"
     REVOKE = "revoke"
+    PLAN = "plan"
+    EXTEND = "extend"
+    CONFIRM = "confirm"
     ACTIVATE = "activate"
     FORFEIT = "forfeit"
     CLOSE_UNPAID = "close_unpaid"
@@ -204,6 +212,7 @@ class Request:
     `ground` names the rulebook's ground (suspend, revoke), `source` the hold to lift (restore).
     `verified` says that the CA checked that the request is the asker's own (Điều 28(1)(a) and
     29(1)(a)); `reference` names the letter or order; `ends_at` ends a suspension that has an end.
+    A revocation may be wanted for later (`due_at`), and say since when the certificate is bad.
     """
 
     by: Party
@@ -212,6 +221,8 @@ class Request:
     verified: bool = False
     reference: str = ""
     ends_at: datetime | None = None
+    due_at: datetime | None = None
+    invalidity_date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,14 @@ class AdmitActivate(Part):
     case_states: tuple[CaseState, ...] = Field(min_length=1)
 
 
+class AdmitConfirm(Part):
+    """Who may confirm what stands in a certificate."""
+
+    clause: Clause
+    by: tuple[Party, ...] = Field(min_length=1)
+    verified: bool = False
+
+
 class AdmitOn(Part):
     """The grounds on which an act may be asked for."""
 
@@ -155,11 +163,15 @@ class AdmitRestore(Part):
 
 
 class Admit(Part):
-    """What may be asked for; a hold source without a `restore` table cannot be restored."""
+    """What may be asked for; a hold source without a `restore` table cannot be restored.
+
+    Without a `confirm` table no confirmation is taken.
+    """
 
     issue: AdmitIssue
     issue_on_hold: AdmitIssueOnHold
     activate: AdmitActivate
+    confirm: AdmitConfirm | None = None
     suspend: AdmitOn
     revoke: AdmitOn
     restore: dict[HoldSource, AdmitRestore]

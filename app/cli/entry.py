@@ -16,7 +16,10 @@ from app.cli import (
     crl,
     dossiers,
     hsm,
+    issuers,
+    keys,
     lifecycle,
+    plans,
     policies,
     registers,
     running,
@@ -39,6 +42,9 @@ app.add_typer(crl.app, name="crl")
 app.add_typer(audit.app, name="audit")
 app.add_typer(ceremony.app, name="ceremony")
 app.add_typer(hsm.app, name="hsm")
+app.add_typer(issuers.issuer, name="issuer")
+app.add_typer(keys.key, name="key")
+app.add_typer(plans.plan, name="plan")
 dossiers.dossier.registered_commands.extend(registers.app.registered_commands)
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")

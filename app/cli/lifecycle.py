@@ -1,11 +1,13 @@
-"""antin suspend, restore, revoke: acts on one certificate, each through the rules."""
+"""antin confirm, suspend, extend, restore, revoke: acts on one certificate, through the rules."""
 
 from typing import Annotated
 
 import typer
 
-from app.cli.desk import Place, console, instant, place
+from app.cli.desk import AsJson, Place, console, instant, place, show
+from ca import records
 from ca.model import Act, Certificate, HoldSource
+from ca.profiles import Kind
 from core import serials
 from core.errors import Invalid, Refused
 from core.reasons import Reason
@@ -22,6 +24,48 @@ Why = Annotated[Reason | None, typer.Option("--reason", help="The RFC 5280 reaso
 By = Annotated[Party, typer.Option(help="Who asks for it.")]
 Verified = Annotated[bool, typer.Option("--verified", help="The request was verified.")]
 Reference = Annotated[str, typer.Option(help="The letter or order it rests on.")]
+
+
+@app.command()
+def confirm(
+    context: typer.Context,
+    serial: Serial,
+    by: By = Party.SUBSCRIBER,
+    *,
+    verified: Verified = False,
+    reference: Reference = "",
+) -> None:
+    """Record that the subscriber confirmed what stands in a certificate; then it is published.
+
+    Example: antin confirm 4F0A12C3 --verified --reference "call of 2024-03-01"
+    """
+    request = Request(by=by, verified=verified, reference=reference)
+    after = orders.ask(place(context).office, serials.parse(serial), Wanted.CONFIRM, request)
+    console.print(f"{serials.to_hex(after.serial)} is confirmed since {after.confirmed_at}.")
+
+
+@app.command()
+def unconfirmed(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show the subscribers' certificates that nobody confirmed yet, oldest first.
+
+    Example: antin unconfirmed --json
+    """
+    works = place(context).works
+    names = [
+        name for name in works.profiles.names() if works.profiles[name].kind is Kind.SUBSCRIBER
+    ]
+    with works.db.read() as tx:
+        waiting = records.unconfirmed(tx, names, works.clock.now())
+    rows = [
+        {
+            "serial": serials.to_hex(each.serial),
+            "subscriber": each.subscriber,
+            "issued": each.created_at,
+            "status": each.standing.status,
+        }
+        for each in waiting
+    ]
+    show(rows, as_json=as_json)
 
 
 @app.command()
@@ -53,6 +97,32 @@ def suspend(
 
 
 @app.command()
+def extend(
+    context: typer.Context,
+    serial: Serial,
+    ground: Ground,
+    *,
+    until: Annotated[str, typer.Option(help="The later end, with its zone; else none.")] = "",
+    by: By = Party.AUTHORITY,
+    verified: Verified = False,
+    reference: Reference = "",
+) -> None:
+    """Give a hold a later end, or none; the ground is the one it may be placed on.
+
+    Example: antin extend 4F0A12C3 --ground subscriber_pause --by subscriber --verified
+    """
+    desk = place(context)
+    request = Request(
+        by=by,
+        ground=_ground(desk, Act.SUSPEND, ground, None),
+        verified=verified,
+        reference=reference,
+        ends_at=instant(until) if until else None,
+    )
+    _say(orders.ask(desk.office, serials.parse(serial), Wanted.EXTEND, request))
+
+
+@app.command()
 def restore(
     context: typer.Context,
     serial: Serial,
@@ -79,16 +149,30 @@ def revoke(
     reason: Why = None,
     by: By = Party.SUBSCRIBER,
     *,
+    at: Annotated[str, typer.Option(help="Plan it for that instant, with its zone.")] = "",
+    invalidity_date: Annotated[
+        str, typer.Option(help="Since when the certificate is bad, with its zone.")
+    ] = "",
     verified: Verified = False,
     reference: Reference = "",
 ) -> None:
-    """Revoke a certificate for ever.
+    """Revoke a certificate for ever, now or when an instant comes (antin plan list).
 
     Example: antin revoke 4F0A12C3 --ground key_lost --by subscriber --verified
     """
     desk = place(context)
-    name = _ground(desk, Act.REVOKE, ground, reason)
-    request = Request(by=by, ground=name, verified=verified, reference=reference)
+    request = Request(
+        by=by,
+        ground=_ground(desk, Act.REVOKE, ground, reason),
+        verified=verified,
+        reference=reference,
+        due_at=instant(at) if at else None,
+        invalidity_date=instant(invalidity_date) if invalidity_date else None,
+    )
+    if at:
+        orders.ask(desk.office, serials.parse(serial), Wanted.REVOKE, request)
+        console.print(f"{serial} is to be revoked at {at}; the worker does it then.")
+        return
     _say(orders.ask(desk.office, serials.parse(serial), Wanted.REVOKE, request))
 
 

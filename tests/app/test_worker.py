@@ -17,7 +17,7 @@ from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER, VAULT_FILE
 from app.wiring import Works
 from ca import lifecycle, records
 from ca.issue import issue
-from ca.model import Act, Certificate, HoldSource, Stage
+from ca.model import Act, Certificate, HoldSource, Stage, Status
 from core.clock import SetClock
 from core.reasons import Reason
 from hsm.mechanisms import KeyKind
@@ -137,6 +137,23 @@ def test_round_does_every_task(works: Works, subscriber: str, clock: SetClock) -
     assert _number(works) > number
 
 
+def test_round_does_what_the_clock_made_due(works: Works, subscriber: str, clock: SetClock) -> None:
+    """A hold whose time is over is lifted and a planned revocation done, in one round."""
+    office = works.office("operator:lan")
+    paused, stopped = _issue(works, subscriber), _issue(works, subscriber)
+    tomorrow = clock.now() + timedelta(days=1)
+    own = {"by": Party.SUBSCRIBER, "verified": True}
+    pause = Request(ground="subscriber_pause", ends_at=tomorrow, **own)  # type: ignore[arg-type] # mixed
+    stop = Request(ground="subscriber_request", due_at=tomorrow, **own)  # type: ignore[arg-type] # mixed
+    orders.ask(office, paused.serial, Wanted.SUSPEND, pause)
+    orders.ask(office, stopped.serial, Wanted.REVOKE, stop)
+    clock.move_to(tomorrow)
+    assert worker.once(works) == []
+    with works.db.read() as tx:
+        now = [records.by_id(tx, each.id).standing.status for each in (paused, stopped)]
+    assert now == [Status.GOOD, Status.REVOKED]
+
+
 def test_delegate_is_renewed_at_half_life(works: Works, clock: SetClock) -> None:
     """The responder's certificate of 30 days is renewed on day 15, once."""
     clock.move_to(clock.now() + timedelta(days=15) - timedelta(seconds=1))
@@ -235,7 +252,7 @@ def test_unforeseen_failure_is_told_without_detail(
         failures = worker.once(works)
     begun = "The worker could not reconcile lost issuances: "
     assert failures[0] == f"{begun}DatabaseError; see the log."
-    assert len(failures) == 7
+    assert len(failures) == 9
     assert "Traceback" in caplog.text
 
 

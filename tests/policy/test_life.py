@@ -26,7 +26,7 @@ from ca.model import Act, Certificate, HoldSource, Stage, Standing, Status
 from core.clock import SetClock
 from core.database import Database
 from core.errors import Conflict, NotFound, Refused
-from policy import intake, orders, remedy, replay, sweep
+from policy import due, intake, orders, remedy, replay, sweep
 from policy.cases import CaseEvent
 from policy.model import Document, Party, Request, Verdict, Wanted
 from policy.records import cases, decisions, documents
@@ -37,6 +37,7 @@ from tests.support.office import ORGANISATION, Bureau, key_request
 NAME = "KH00001"
 # The rules answer before the engine is asked, so the engine never has to refuse for these.
 _ENGINE_ALONE = {"back_dated", "approval_of_other_act", "approval_of_other_subscriber", "lint"}
+LATER = at("2024-06-20 00:00")
 _REQUESTS = [
     (Wanted.SUSPEND, Request(by=Party.AUTHORITY, ground="authority_order")),
     (Wanted.SUSPEND, Request(by=Party.SUBSCRIBER, ground="subscriber_pause", verified=True)),
@@ -48,7 +49,16 @@ _REQUESTS = [
     ),
     (Wanted.REVOKE, Request(by=Party.SUBSCRIBER, ground="key_lost", verified=True)),
     (Wanted.REVOKE, Request(by=Party.SUBSCRIBER, ground="subscriber_request")),
+    (Wanted.REVOKE, Request(by=Party.AUTHORITY, ground="authority_revocation", due_at=LATER)),
     (Wanted.ACTIVATE, Request(by=Party.CA)),
+    (Wanted.CONFIRM, Request(by=Party.SUBSCRIBER, verified=True)),
+    *(
+        (
+            wanted,
+            Request(by=Party.SUBSCRIBER, ground="subscriber_pause", verified=True, ends_at=end),
+        )
+        for wanted, end in ((Wanted.SUSPEND, HOLD_AT), (Wanted.EXTEND, LATER))
+    ),
 ]
 _STEPS = [timedelta(seconds=1), timedelta(hours=5), timedelta(days=1), timedelta(days=4),
           timedelta(days=16), timedelta(days=90)]  # fmt: skip
@@ -192,7 +202,9 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def clocks_are_looked_at(self) -> None:
-        """The worker settles what is due, and locked tokens report."""
+        """The worker does what is due, and locked tokens report."""
+        due.lift_ended(self.bureau.office)
+        due.carry_out_plans(self.bureau.office)
         remedy.settle_due(self.bureau.office)
         with self._db.read() as tx:
             ordered = remedy.tokens_to_lock(tx)
