@@ -39,6 +39,8 @@ def _crls(works: Works) -> Iterator[str]:
             yield f"The issuer {issuer.name!r} has no CRL at {path}; run `antin worker`."
             continue
         yield from _crl(path, issuer.der, works.instance.crl_settings.overlap, now)
+        if works.signs_for(issuer.name):
+            yield from works.crl_alarms(issuer.name)
 
 
 def _crl(path: Path, issuer: bytes, margin: timedelta, now: datetime) -> Iterator[str]:

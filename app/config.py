@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import Invalid, NotFound
+from crl.model import MOST_PARTITIONS, Kind
 from ocsp.model import Expired, NeverIssued, Pending, RequestSignature, WithoutNonce
 
 FILE = "antin.toml"
@@ -85,11 +86,30 @@ class Urls(_Table):
     responder: Annotated[str, Field(pattern=r"^http://[^/?#]+(/[^/?#]+)*$")]
 
 
+class Bucket(_Table):
+    """An S3-compatible bucket that shows CRLs too; credentials come from the AWS_ variables."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]$")]
+    region: Annotated[str, Field(pattern=r"^[a-z0-9\-]{1,40}$")] = "us-east-1"
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] | None = None
+
+
 class Crl(_Table):
-    """How long a CRL is valid and how often a new one is made, in hours."""
+    """How CRLs are made and where they go; docs/crl.md explains every key.
+
+    One is valid for `valid_hours`, and a new one is made every `every_hours`, or once changes have
+    settled for `settle_seconds`.
+    """
 
     valid_hours: Annotated[int, Field(ge=1, le=240)] = 48
     every_hours: Annotated[int, Field(ge=1, le=24)] = 12
+    settle_seconds: Annotated[int, Field(ge=0, le=55)] = 30
+    keep_expired: bool = False
+    deltas: bool = False
+    partitions: Annotated[int, Field(ge=0, le=MOST_PARTITIONS)] = 0
+    on_change: Kind = Kind.FULL
+    retention_days: Annotated[int, Field(ge=30)] | None = None
+    bucket: Bucket | None = None
 
     @model_validator(mode="after")
     def _overlap(self) -> Self:
@@ -98,6 +118,8 @@ class Crl(_Table):
                 f"a CRL that is valid for {self.valid_hours} h runs out before the next one, made "
                 f"every {self.every_hours} h"
             )
+        if self.on_change is Kind.DELTA and not self.deltas:
+            raise ValueError("changes cannot be published as deltas while deltas are off")
         return self
 
 

@@ -13,7 +13,7 @@ from app import config
 from core.clock import Clock, SystemClock
 from core.database import Database
 from crl.model import Settings as CrlSettings
-from crl.targets import Directory
+from crl.targets import Directory, Target
 from hsm import softhsm
 from hsm.keyring import Keyring
 from ocsp.model import Settings as OcspSettings
@@ -57,10 +57,19 @@ class Instance:
     @property
     def crl_settings(self) -> CrlSettings:
         """How CRLs are made: nextUpdate is `valid_hours` after thisUpdate."""
-        settings = self.config.crl
-        interval = timedelta(hours=settings.every_hours)
+        table = self.config.crl
+        interval = timedelta(hours=table.every_hours)
+        days = table.retention_days
         return CrlSettings(
-            interval=interval, overlap=timedelta(hours=settings.valid_hours) - interval
+            interval=interval,
+            overlap=timedelta(hours=table.valid_hours) - interval,
+            settle=timedelta(seconds=table.settle_seconds),
+            keep_expired=table.keep_expired,
+            url=f"{self.config.urls.responder}/crl",
+            deltas=table.deltas,
+            partitions=table.partitions,
+            on_change=table.on_change,
+            retention=None if days is None else timedelta(days=days),
         )
 
     @property
@@ -84,6 +93,17 @@ class Instance:
         )
 
     @property
-    def crl_target(self) -> Directory:
-        """The folder from which CRLs are served."""
+    def crl_folder(self) -> Directory:
+        """The folder from which our responder serves CRLs."""
         return Directory(self.home / CRL_FOLDER)
+
+    @cached_property
+    def crl_targets(self) -> tuple[Target, ...]:
+        """Everywhere that CRLs are published: the folder, and the bucket if there is one."""
+        table = self.config.crl.bucket
+        if table is None:
+            return (self.crl_folder,)
+        from crl import bucket  # the responder, which publishes nothing, does without
+
+        store = bucket.connect(table.name, region=table.region, endpoint=table.endpoint)
+        return self.crl_folder, bucket.Bucket(store)

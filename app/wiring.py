@@ -1,5 +1,7 @@
 """Composition: an instance's parts joined for the processes that write."""
 
+import os
+import socket
 from functools import cached_property
 from pathlib import Path
 
@@ -11,12 +13,15 @@ from app.instance import VAULT_FILE, Instance
 from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
 from ca.profiles import Profiles
+from ca.profiles import load as load_profiles
 from core.clock import Clock
 from core.database import Database
 from core.errors import Invalid
+from crl import watch
+from crl.authority import SigningKey
 from crl.model import Published
-from crl.publish import deliver, publish
-from crl.schedule import publish_if_due
+from crl.publish import publish
+from crl.schedule import publish_if_due, tick
 from hsm.keys import PrivateKey
 from ocsp.reserve import Keeper
 from policy.enrol import Desk
@@ -25,6 +30,7 @@ from policy.rulebook import Rulebook
 from policy.vault import Vault
 
 VAULT_CONTEXT = b"antin vault"
+PROFILES_FILE = "profiles.toml"
 
 
 class Works:
@@ -54,8 +60,10 @@ class Works:
 
     @cached_property
     def profiles(self) -> Profiles:
-        """The certificate profiles that ship with the product."""
-        return shipped.profiles()
+        """The certificate profiles: the shipped ones, and the instance's own in their place."""
+        path = self.instance.home / PROFILES_FILE
+        own = load_profiles(path.read_text("utf-8")) if path.exists() else Profiles({})
+        return shipped.profiles() | own
 
     @cached_property
     def rulebooks(self) -> tuple[Rulebook, ...]:
@@ -65,7 +73,12 @@ class Works:
     @property
     def urls(self) -> Urls:
         """Where the world finds status and issuers."""
-        return Urls(responder=self.instance.config.urls.responder)
+        crl = self.instance.config.crl
+        return Urls(
+            responder=self.instance.config.urls.responder,
+            partitions=crl.partitions,
+            deltas=crl.deltas,
+        )
 
     def issuer(self, name: str | None = None) -> SigningIssuer:
         """Return the issuer `name` (default: the issuing CA) with its key; raises NotFound."""
@@ -106,18 +119,46 @@ class Works:
 
     def publish_crl(self, name: str, *, only_if_due: bool = False) -> Published | None:
         """Publish a new CRL of the issuer `name`, now or only when one is due."""
-        key = self.key(_role(self, name))
-        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise Invalid(f"The key of {name!r} signs no CRL; use RSA or EC.")
         act = publish_if_due if only_if_due else publish
         return act(
             self.db,
             self.clock.now(),
             issuer=name,
-            key=key,
+            key=self._crl_key(name),
             settings=self.instance.crl_settings,
-            targets=[self.instance.crl_target],
+            targets=self.instance.crl_targets,
         )
+
+    def keep_crl(self, name: str) -> Published | None:
+        """Publish the CRL of the issuer `name` if due and this process leads; tidy the history."""
+        return tick(
+            self.db,
+            self.clock.now(),
+            holder=f"{socket.gethostname()}:{os.getpid()}",
+            issuer=name,
+            key=self._crl_key(name),
+            settings=self.instance.crl_settings,
+            targets=self.instance.crl_targets,
+        )
+
+    def crl_alarms(self, name: str) -> list[str]:
+        """Return what needs a person in the publication of CRLs of `name`, full sentences."""
+        names = [target.name for target in self.instance.crl_targets]
+        with self.db.read() as tx:
+            state = watch.look(
+                tx,
+                self.clock.now(),
+                issuer=name,
+                settings=self.instance.crl_settings,
+                targets=names,
+            )
+        return [each.sentence for each in state.alarms]
+
+    def _crl_key(self, name: str) -> SigningKey:
+        key = self.key(_role(self, name))
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            raise Invalid(f"The key of {name!r} signs no CRL; use RSA or EC.")
+        return key
 
     def signs_for(self, name: str) -> bool:
         """Whether the key of the issuer `name` is configured here; a root's may be kept offline."""
@@ -127,10 +168,6 @@ class Works:
     def signs_checkpoints(self) -> bool:
         """Whether the audit key is configured here."""
         return "audit" in self.instance.config.keys.by_role()
-
-    def deliver_crls(self, name: str) -> None:
-        """Bring CRLs that a crash left behind to where they are served."""
-        deliver(self.db, self.clock.now(), issuer=name, targets=[self.instance.crl_target])
 
 
 def _role(works: Works, issuer: str) -> str:

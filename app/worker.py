@@ -1,8 +1,8 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
 reconcile lost issuances -> holds whose time is over -> planned revocations -> clocks of remedy
-cases -> notices -> the responder's certificate -> CRLs -> the OCSP reserve -> the seals of the
-audit trail
+cases -> notices -> the responder's certificate -> CRLs and their alarms -> the OCSP reserve -> the
+seals of the audit trail
 """
 
 import logging
@@ -50,6 +50,7 @@ def once(works: Works) -> list[str]:
         ),
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("publish CRLs", lambda: _publish(works)),
+        ("keep the CRLs fresh", lambda: _watch(works)),
         ("keep the OCSP reserve", lambda: _keep_reserve(works)),
         ("seal the audit trail", lambda: trail.seal(works)),
     ]
@@ -93,13 +94,23 @@ def _keep_reserve(works: Works) -> None:
 
 def _publish(works: Works) -> None:
     """Publish what is due for each issuer whose key is here; one that fails stops no other."""
-    with works.db.read() as tx:
-        names = [each.name for each in records.issuers(tx)]
     failures = []
-    for name in filter(works.signs_for, names):
+    for name in _signed_here(works):
         try:
-            works.publish_crl(name, only_if_due=True)
+            works.keep_crl(name)
         except AntinError as error:
             failures.append(f"{name}: {error}")
     if failures:
         raise Unavailable(" ".join(failures))
+
+
+def _watch(works: Works) -> None:
+    """Say what needs a person in publication, long before a CRL runs out."""
+    alarms = [alarm for name in _signed_here(works) for alarm in works.crl_alarms(name)]
+    if alarms:
+        raise Unavailable(" ".join(alarms))
+
+
+def _signed_here(works: Works) -> list[str]:
+    with works.db.read() as tx:
+        return [each.name for each in records.issuers(tx) if works.signs_for(each.name)]

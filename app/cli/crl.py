@@ -109,7 +109,7 @@ def check(context: typer.Context, issuer: IssuerName = "", *, as_json: AsJson = 
         works.clock.now(),
         issuer=_name(here, issuer),
         settings=here.instance.crl_settings,
-        targets=[here.instance.crl_target],
+        targets=here.instance.crl_targets,
     )
     rows = [{"rule": each.rule, "finding": each.sentence} for each in found]
     if rows or as_json:
@@ -168,7 +168,7 @@ def _find(here: Place, which: str, issuer: str, *, partition: int, delta: bool) 
         if signed.has_content(tx, chosen.id):
             return signed.content(tx, chosen.id)
     path = paths.history(owner.name, partition, kind, chosen.number)
-    data = here.instance.crl_target.read(path)
+    data = here.instance.crl_folder.read(path)
     if data is None:
         raise NotFound(f"The history no longer keeps {path}.")
     return data

@@ -234,9 +234,10 @@ def test_one_issuer_that_fails_stops_no_other(works: Works, reopened: Callable[[
     path = works.instance.home / config.FILE
     path.write_text(path.read_text().replace("object=root", "object=elsewhere"))
     number = _number(works)
-    (sentence,) = worker.once(reopened())
-    assert sentence.startswith("The worker could not publish CRLs: ")
-    assert "root" in sentence
+    failure, alarm = worker.once(reopened())
+    assert failure.startswith("The worker could not publish CRLs: ")
+    assert "root" in failure
+    assert "CRL 1 of root should have been followed" in alarm
     assert _number(works) > number
 
 
@@ -252,7 +253,7 @@ def test_unforeseen_failure_is_told_without_detail(
         failures = worker.once(works)
     begun = "The worker could not reconcile lost issuances: "
     assert failures[0] == f"{begun}DatabaseError; see the log."
-    assert len(failures) == 9
+    assert len(failures) == 10
     assert "Traceback" in caplog.text
 
 

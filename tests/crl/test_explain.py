@@ -24,7 +24,8 @@ def _antin(stage: Stage, *arguments: str) -> Result:
     instance = SimpleNamespace(
         config=SimpleNamespace(issuer="issuing"),
         crl_settings=stage.settings,
-        crl_target=stage.targets[0],
+        crl_folder=stage.targets[0],
+        crl_targets=stage.targets,
     )
     works = SimpleNamespace(
         db=stage.db, clock=stage.clock, instance=instance, publish_crl=publish_crl
