@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app import responders, schema
+from app import responders, schema, statements
 from app.instance import VAULT_FILE
 from app.script import Script
 from app.wiring import VAULT_CONTEXT, Works
@@ -179,6 +179,10 @@ class Conductor:
         certificate = responders.certify(works)
         self._done(
             "Certified the OCSP responder.", sha256=certificate.fingerprint(hashes.SHA256()).hex()
+        )
+        signer = statements.certify(works)
+        self._done(
+            "Certified the signer of statements.", sha256=signer.fingerprint(hashes.SHA256()).hex()
         )
         with works.db.read() as tx:
             names = [each.name for each in records.issuers(tx)]

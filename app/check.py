@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography import x509
 
 from app import trail
-from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER
+from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER, STATEMENT_SUBSCRIBER
 from app.wiring import Works
 from ca import records
 from ca.reconcile import PATIENCE
@@ -15,6 +15,7 @@ from core import serials
 from policy import due, replay
 
 _RESPONDER_ALARM = timedelta(days=7)
+_STATEMENT_ALARM = timedelta(days=90)
 
 
 def findings(works: Works) -> Iterator[tuple[str, str]]:
@@ -62,6 +63,17 @@ def _responder(works: Works) -> Iterator[str]:
         yield f"The OCSP responder's certificate ends at {last}; the worker renews it."
 
 
+def _statements(works: Works) -> Iterator[str]:
+    if not works.signs_checkpoints:
+        return
+    now = works.clock.now()
+    with works.db.read() as tx:
+        issued = [each for each in records.of_subscriber(tx, STATEMENT_SUBSCRIBER) if each.der]
+    last = max((each.not_after for each in issued if not each.revoked), default=None)
+    if last is None or last < now + _STATEMENT_ALARM:
+        yield f"The certificate of statements ends at {last}; the worker renews it."
+
+
 def _pending(works: Works) -> Iterator[str]:
     with works.db.begin() as tx:
         stuck = records.pending_since(tx, works.clock.now() - PATIENCE)
@@ -96,6 +108,7 @@ def _audit(works: Works) -> Iterator[str]:
 _CHECKS: dict[str, Callable[[Works], Iterator[str]]] = {
     "crls": _crls,
     "responder certificate": _responder,
+    "statements' certificate": _statements,
     "interrupted issuances": _pending,
     "holds that ended": _holds,
     "decisions replay": _decisions,

@@ -21,6 +21,9 @@ from ocsp.model import Settings as OcspSettings
 OCSP_SUBSCRIBER = "antin-ocsp"
 """Under which name the engine keeps the certificates of our own OCSP responder."""
 
+STATEMENT_SUBSCRIBER = "antin-statements"
+"""Under which name the engine keeps the certificates of the key that signs statements."""
+
 CRL_FOLDER = "crl"
 VAULT_FILE = "vault.key"
 

@@ -118,7 +118,7 @@ def _held(events: list[StatusEvent], source: HoldSource) -> int:
 
 
 def _own_certificates(tx: Tx) -> int:
-    return len(engine.of_profiles(tx, ("issuing_ca", "ocsp_responder")))
+    return len(engine.of_profiles(tx, ("issuing_ca", "ocsp_responder", "statement_signer")))
 
 
 def _iso(instant: datetime | None) -> str | None:

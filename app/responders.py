@@ -17,7 +17,7 @@ def certify(works: Works) -> x509.Certificate:
     issuer = works.issuer()
     now = works.clock.now()
     days = works.instance.config.ocsp.certificate_days
-    issued = establish.certify_responder(
+    issued = establish.certify_own(
         works.db,
         works.clock,
         issuer,

@@ -117,7 +117,11 @@ class Script(_Table):
         ]
 
 
-_LAST_STEPS = ("Certify the OCSP responder.", "Publish the first CRLs.")
+_LAST_STEPS = (
+    "Certify the OCSP responder.",
+    "Certify the signer of statements.",
+    "Publish the first CRLs.",
+)
 
 
 def parse(text: str) -> Script:

@@ -1,8 +1,8 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
 reconcile lost issuances -> holds whose time is over -> planned revocations -> clocks of remedy
-cases -> notices -> the responder's certificate -> CRLs and their alarms -> the OCSP reserve -> the
-seals of the audit trail
+cases -> notices -> the certificates of the responder and of statements -> CRLs and their alarms
+-> the OCSP reserve -> the seals of the audit trail
 """
 
 import logging
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from app import responders, trail
+from app import responders, statements, trail
 from app.authorities import load_index
 from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
@@ -49,6 +49,7 @@ def once(works: Works) -> list[str]:
             lambda: notices.write_due(works.office(_ACTOR), works.instance.home / OUTBOX_FOLDER),
         ),
         ("renew the responder's certificate", lambda: renew_responder(works)),
+        ("renew the statements' certificate", lambda: statements.renew(works)),
         ("publish CRLs", lambda: _publish(works)),
         ("keep the CRLs fresh", lambda: _watch(works)),
         ("keep the OCSP reserve", lambda: _keep_reserve(works)),

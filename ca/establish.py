@@ -121,7 +121,7 @@ def accept_subordinate(
     return _record(db, clock, certificate, name=name, parent_id=None, actor=actor)
 
 
-def certify_responder(
+def certify_own(
     db: Database,
     clock: Clock,
     issuer: SigningIssuer,
@@ -132,7 +132,7 @@ def certify_responder(
     not_after: datetime,
     approval: Approval,
 ) -> Certificate:
-    """Issue a delegated OCSP responder certificate for `public_key` (RFC 6960 4.2.2.2)."""
+    """Issue a certificate for a key of our own: the OCSP responder's, or that of statements."""
     order = Order(
         approval=approval,
         profile=profile,

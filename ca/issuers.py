@@ -85,11 +85,11 @@ def load(issuer: Issuer, key: CertificateIssuerPrivateKeyTypes, urls: Urls) -> S
         key=key,
         urls=urls,
         subject=certificate.subject.public_bytes(),
-        key_id=_key_id(certificate),
+        key_id=key_id_of(certificate),
     )
 
 
-def _key_id(certificate: x509.Certificate) -> bytes:
+def key_id_of(certificate: x509.Certificate) -> bytes:
     """Return the CA's subject key identifier; old CAs without one get the usual SHA-1."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

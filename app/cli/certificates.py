@@ -1,4 +1,4 @@
-"""antin issue, status: certificates one by one."""
+"""antin issue: certificates one by one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.cli.desk import AsJson, console, instant, place, show
-from ca import history
-from ca import records as engine
+from app.cli.desk import console, place
 from core import serials
 from core.errors import Invalid, NotFound, Refused
 from policy import enrol
@@ -58,36 +56,3 @@ def issue(
     else:
         out.write_bytes(pem)
         console.print(f"Issued {serials.to_hex(issued.serial)} into {out}.")
-
-
-@app.command()
-def status(
-    context: typer.Context,
-    serial: Annotated[str, typer.Argument(help="The certificate's serial in hex.")],
-    at: Annotated[str, typer.Option(help="The instant asked about, with its zone.")] = "",
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show how a certificate stands, or stood at an instant, with the act that made it so.
-
-    Example: antin status 4F0A12C3 --at 2024-04-25T09:30:00+07:00
-    """
-    works = place(context).works
-    moment = instant(at) if at else works.clock.now()
-    with works.db.read() as tx:
-        answer = history.status_at(tx, serials.parse(serial), moment)
-        events = engine.events(tx, answer.certificate.id)
-    row = {
-        "serial": serials.to_hex(answer.certificate.serial),
-        "at": moment,
-        "status": answer.validity,
-        "since": answer.event.at if answer.event else None,
-        "reason": answer.event.reason if answer.event else None,
-        "clause": answer.event.clause if answer.event else None,
-        "because": answer.event.because if answer.event else None,
-    }
-    if as_json:
-        steps = [{"at": e.at, "act": e.act, "status": e.status, "clause": e.clause} for e in events]
-        show([{**row, "history": steps}], as_json=True)
-        return
-    show([row], as_json=False)

@@ -24,6 +24,7 @@ from app.cli import (
     registers,
     running,
     springs,
+    statuses,
 )
 from app.cli.desk import Place, user
 from core.errors import AntinError, Invalid
@@ -35,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Antin: a certificate authority that knows its dossiers.",
 )
-for commands in (running.app, lifecycle.app, certificates.app, bulk.app, springs.app):
+for commands in (running.app, lifecycle.app, certificates.app, bulk.app, statuses.app, springs.app):
     app.registered_commands.extend(commands.registered_commands)
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")
