@@ -279,8 +279,6 @@ class Pool:
 
     def after_fork(self) -> None:
         """Leave the parent's sessions to the parent: its worker threads do not exist here."""
-        for worker in self._seats.idle:
-            worker.forget()
         self._login.after_fork()
         self._begin()
 

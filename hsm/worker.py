@@ -3,31 +3,21 @@
 A C call cannot be interrupted. The thread that asks waits with a time limit; when that is over it
 goes on, and the worker stays behind in the module, counted, until the call returns, if it does.
 
-The two threads wake each other through an eventfd and a socket, not through locks: those give up
-the interpreter's lock while they wake, so that the woken thread can run at once (see also
-hsm.closeness). A round trip takes 10 to 20 microseconds instead of 50, which decides whether P-256
-is signed at two thirds of the module's own rate.
+The two threads wake each other in a way of their own (hsm.handover, hsm.closeness), which decides
+whether P-256 is signed at two thirds of the module's own rate.
 """
 
-import contextlib
-import os
-import select
-import socket
-import struct
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hsm.closeness import Closeness
+from hsm.handover import Semaphore
 
 if TYPE_CHECKING:
     from hsm.session import Session
 
 T = TypeVar("T")
-
-# How long the kernel waits for an answer before we look at the deadline ourselves.
-_SLICE_MICROSECONDS = 20_000
 
 
 class TimeLimitPassed(Exception):  # noqa: N818 - what happened, caught in this package
@@ -35,10 +25,10 @@ class TimeLimitPassed(Exception):  # noqa: N818 - what happened, caught in this 
 
 
 class _Job:
-    __slots__ = ("abandoned", "act", "error", "finished", "result")
+    __slots__ = ("abandoned", "act", "answered", "error", "finished", "result")
 
-    def __init__(self, act: Callable[["Session"], Any]) -> None:
-        self.act = act
+    def __init__(self, act: Callable[["Session"], Any], answered: Semaphore) -> None:
+        self.act, self.answered = act, answered
         self.result: Any = None
         self.error: BaseException | None = None
         self.finished = self.abandoned = False
@@ -55,12 +45,7 @@ class Worker:
         self._job: _Job | None = None
         self._settle = threading.Lock()
         self._closeness = Closeness()
-        self._wake = os.eventfd(0)
-        self._answered, self._answer = socket.socketpair()
-        limit = struct.pack("ll", 0, _SLICE_MICROSECONDS)
-        self._answered.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        # Bound once: looked up for every signature otherwise.
-        self._receive = self._answered.recv
+        self._asked, self._answered = Semaphore(), Semaphore()
         threading.Thread(target=self._serve, name=f"hsm-{session.name}", daemon=True).start()
 
     def ask(self, act: Callable[["Session"], T], deadline: float) -> T:
@@ -69,22 +54,18 @@ class Worker:
         Raises TimeLimitPassed at `deadline` (time.monotonic seconds). After that, or after an
         interrupt, `abandoned` may be true: the worker is then lost until it reports back.
         """
-        job = self._job = _Job(act)
+        job = self._job = _Job(act, self._answered)
         mask = self._closeness.come()
-        os.eventfd_write(self._wake, 1)
         try:
-            try:
-                self._receive(1)
-            except BlockingIOError:
-                self._wait_until(deadline)
+            self._asked.give()
+            answered = job.answered.take_until(deadline)
         except BaseException:
-            if self._abandon(job):
-                raise
-            # It finished in this very moment: its answer is there, or about to be.
-            self._answered.setblocking(True)
-            self._receive(1)
+            self._abandon(job)
+            raise
         finally:
             self._closeness.part(mask)
+        if not answered and self._abandon(job):
+            raise TimeLimitPassed
         if job.error is not None:
             try:
                 raise job.error
@@ -94,26 +75,14 @@ class Worker:
         return result
 
     def dismiss(self) -> None:
-        """Let an idle worker's thread end and close what it held."""
+        """Let an idle worker's thread end."""
         self._job = None
-        os.eventfd_write(self._wake, 1)
-
-    def forget(self) -> None:
-        """Close in a child process what belongs to the parent's thread."""
-        with contextlib.suppress(OSError):
-            os.close(self._wake)
-        self._answered.close()
-        self._answer.close()
-
-    def _wait_until(self, deadline: float) -> None:
-        poll = select.poll()
-        poll.register(self._answered, select.POLLIN)
-        remaining = deadline - time.monotonic()
-        if remaining <= 0 or not poll.poll(remaining * 1000):
-            raise TimeLimitPassed
-        self._receive(1)
+        self._asked.give()
 
     def _abandon(self, job: _Job) -> bool:
+        """Wait for the job no longer; say whether it is unfinished, and the worker lost with it."""
+        # An answer that comes now must not be taken for that of the next job.
+        self._answered = Semaphore()
         with self._settle:
             job.abandoned = self.abandoned = not job.finished
             return job.abandoned
@@ -121,10 +90,9 @@ class Worker:
     def _serve(self) -> None:
         self._closeness.worker = threading.get_native_id()
         while True:
-            os.eventfd_read(self._wake)
+            self._asked.take()
             job = self._job
             if job is None:
-                self.forget()
                 return
             try:
                 job.result = job.act(self.session)
@@ -132,10 +100,10 @@ class Worker:
                 job.error = error
             with self._settle:
                 job.finished = True
-            if job.abandoned:
-                del job
+            abandoned, answered = job.abandoned, job.answered
+            del job
+            if abandoned:
                 self.abandoned = False
                 self._on_return(self)
             else:
-                del job
-                self._answer.send(b"!")
+                answered.give()

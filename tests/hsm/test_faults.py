@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core.errors import SigningUnavailable
+from hsm import generation
 from hsm.codes import Rv
-from tests.hsm.conftest import open_keyring
+from hsm.objects import KeyName
+from tests.hsm.conftest import KINDS, kinds_of, open_keyring
 from tests.hsm.load import Load, sign, signs_again
 
 LIMIT = 1.5
@@ -206,12 +208,17 @@ def test_threads_are_inside_together(key, shim):
     assert shim.get("overlaps") > 0
 
 
-def test_wrong_signature(key, keyring, monkeypatch):
+def test_wrong_signature(keyring, key, monkeypatch):
     """A token that came back with another key under the same name signs nothing."""
-    other = keyring.key("p256") if "p256" in keyring.roles else None
-    assert other is not None
-    keyring.close()
     place = keyring.places("rsa")[0]
-    monkeypatch.setattr(place, "name", keyring.places("p256")[0].name)
+    name = KeyName(f"{place.name.label}-other", None)
+    kind = KINDS[kinds_of(keyring)[-1]]
+    place.pool.run(
+        lambda session: generation.generate(session, name, kind, wrappable=False),
+        time.monotonic() + 60,
+        lambda: "generate another key",
+    )
+    keyring.close()
+    monkeypatch.setattr(place, "name", name)
     with pytest.raises(SigningUnavailable, match="not the expected one"):
         sign(key)
