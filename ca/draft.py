@@ -62,7 +62,8 @@ def build(
             code="outlives_issuer",
         )
     _check_key(public_key, profile)
-    shape = _shape_under(issuer, profile, _partition(serial, profile, issuer.urls))
+    partition = _partition(serial, profile, issuer.urls)
+    shape = _shape_under(issuer, profile, partition, kind_of(public_key))
     return _assemble(
         shape,
         profile,
@@ -87,7 +88,7 @@ def build_root(
     shape = _Shape(
         algorithm=signatures.algorithm_for(public_key, pss=profile.signature == "pss"),
         issuer=subject.public_bytes(),
-        extensions=b"".join(_fixed(profile)),
+        extensions=b"".join(_fixed(profile, kind_of(public_key))),
     )
     return _assemble(
         shape,
@@ -106,7 +107,7 @@ def sign(draft: Draft, key: CertificateIssuerPrivateKeyTypes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
-    """What all certificates of one profile under one issuer (and partition) share, in DER."""
+    """What certificates of one profile, issuer, partition and kind of key share, in DER."""
 
     algorithm: bytes
     issuer: bytes
@@ -165,17 +166,16 @@ def _key_identifier(public_key: PublicKey) -> bytes:
     return _extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
 
 
-def _shape_under(issuer: SigningIssuer, profile: Profile, partition: int) -> _Shape:
-    return _kept_shape(
-        issuer.issuer.der, issuer.key_id, issuer.issuer.name, issuer.urls, (profile, partition)
-    )
+def _shape_under(issuer: SigningIssuer, profile: Profile, partition: int, key: str) -> _Shape:
+    kind = (profile, partition, key)
+    return _kept_shape(issuer.issuer.der, issuer.key_id, issuer.issuer.name, issuer.urls, kind)
 
 
 @lru_cache(maxsize=4096)
 def _kept_shape(
-    der_of: bytes, key_id: bytes, name: str, urls: Urls, kind: tuple[Profile, int]
+    der_of: bytes, key_id: bytes, name: str, urls: Urls, kind: tuple[Profile, int, str]
 ) -> _Shape:
-    profile, partition = kind
+    profile, partition, key = kind
     certificate = x509.load_der_x509_certificate(der_of)
     own = x509.AuthorityKeyIdentifier(key_id, None, None)
     pointers = [
@@ -187,17 +187,17 @@ def _kept_shape(
         ),
         # Byte for byte the CA's own subject (RFC 5280 4.1.2.4).
         issuer=certificate.subject.public_bytes(),
-        extensions=b"".join([*_fixed(profile), _extension(own, critical=False), *pointers]),
+        extensions=b"".join([*_fixed(profile, key), _extension(own, critical=False), *pointers]),
     )
 
 
-def _fixed(profile: Profile) -> list[bytes]:
-    """The extensions that only the profile decides."""
+def _fixed(profile: Profile, key: str) -> list[bytes]:
+    """The extensions that only the profile and the kind of key decide."""
     extensions = []
     if profile.kind is Kind.CA:
         constraints = x509.BasicConstraints(ca=True, path_length=profile.path_length)
         extensions.append(_extension(constraints, critical=True))
-    extensions.append(_extension(profile.key_usage_extension(), critical=True))
+    extensions.append(_extension(profile.key_usage_extension(key), critical=True))
     if profile.extended_key_usage:
         usages = [x509.ObjectIdentifier(oid) for oid in profile.extended_key_usage]
         extensions.append(_extension(x509.ExtendedKeyUsage(usages), critical=False))

@@ -2,7 +2,7 @@
 
 Every rule is a small function that yields findings; any finding stops the issuance. The draft is
 read with the library's parser, not with the code that wrote it. A second program that shares no
-code with this one re-checks what was issued (app/recheck.py).
+code with this one re-checks what was issued (deploy/recheck.py).
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def examine(draft: Draft, issuer: SigningIssuer | None) -> list[Finding]:
         *_names(parts, issuer),
         *_key(sample, parts, found, profile),
         *_extensions(found),
-        *_usage(found, profile),
+        *_usage(sample, found, profile),
         *_policies(found, profile),
         *_authority(found, issuer),
         *_crl(sample, found, issuer, profile),
@@ -156,9 +156,10 @@ def _extensions(found: Extensions) -> Iterator[Finding]:
             yield Finding("5280 4.2", f"{oid.dotted_string} has the wrong criticality.")
 
 
-def _usage(found: Extensions, profile: Profile) -> Iterator[Finding]:
-    if _value(found, x509.KeyUsage) != profile.key_usage_extension():
-        yield Finding("5280 4.2.1.3", "The key usage is not the profile's.")
+def _usage(sample: x509.Certificate, found: Extensions, profile: Profile) -> Iterator[Finding]:
+    kind = keys.kind_of(sample.public_key())
+    if _value(found, x509.KeyUsage) != profile.key_usage_extension(kind):
+        yield Finding("5280 4.2.1.3", "The key usage is not the profile's for such a key.")
     constraints = _value(found, x509.BasicConstraints)
     if (constraints is not None and constraints.ca) != (profile.kind is Kind.CA):
         yield Finding("5280 4.2.1.9", "The basic constraints do not fit the profile.")

@@ -20,6 +20,8 @@ _KEY_USAGES = (
     "key_agreement", "key_cert_sign", "crl_sign",
 )  # fmt: skip
 _CA_USAGES = frozenset({"key_cert_sign", "crl_sign"})
+_BEYOND_EC = frozenset({"key_encipherment", "data_encipherment"})
+_BEYOND = {"rsa": frozenset({"key_agreement"}), "Ed25519": _BEYOND_EC | {"key_agreement"}}
 _ZONE = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh; regimes begin on civil days there
 
 Oid = Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9][0-9]*)){1,20}$")]
@@ -91,6 +93,9 @@ class Profile(_Table):
             raise ValueError(
                 "OCSPSigning belongs to the ocsp kind, and to no other (RFC 6960 4.2.2.2)"
             )
+        for key in self.keys:
+            if not _usages_of(key, self.key_usage):
+                raise ValueError(f"key_usage names nothing that a {key} key can do")
         return self
 
     @model_validator(mode="after")
@@ -127,9 +132,12 @@ class Profile(_Table):
         """
         return years_later(start, self.years_at(start)) - timedelta(seconds=1)
 
-    def key_usage_extension(self) -> x509.KeyUsage:
-        """Return the keyUsage extension of this profile."""
-        return _key_usage(self.key_usage)
+    def key_usage_extension(self, key: str) -> x509.KeyUsage:
+        """Return the keyUsage extension for a kind of `key`: rsa, P-256, Ed25519...
+
+        What such a key cannot do is left out (RFC 5480 3, RFC 8410 5).
+        """
+        return _key_usage(_usages_of(key, self.key_usage))
 
 
 class Profiles:
@@ -173,6 +181,11 @@ def load(text: str) -> Profiles:
         except (ValidationError, TypeError) as error:
             raise Invalid(f"The profile {name!r} is refused: {_first(error)}.") from error
     return Profiles(profiles)
+
+
+def _usages_of(key: str, usages: tuple[str, ...]) -> tuple[str, ...]:
+    beyond = _BEYOND.get(key, _BEYOND_EC)
+    return tuple(each for each in usages if each not in beyond)
 
 
 @cache

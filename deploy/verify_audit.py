@@ -247,16 +247,16 @@ def main() -> int:
             else exported_key(asked.export, asked.fingerprint)
         )
     except Unfit as error:
-        print(error)  # noqa: T201 - a program for the terminal
+        print(error)
         return 1
     with asked.export.open(encoding="utf-8", errors="surrogateescape") as lines:
         kept = [path.read_text(encoding="ascii") for path in asked.kept]
         trail = verify(lines, key, kept)
     for sentence in trail.findings:
-        print(sentence)  # noqa: T201 - a program for the terminal
+        print(sentence)
     words = "is sound" if not trail.findings else f"is NOT sound: {len(trail.findings)} findings"
-    print(f"The trail of {trail.position} entries {words}.")  # noqa: T201
-    print(f"A checkpoint signs the first {trail.proven} of them.")  # noqa: T201
+    print(f"The trail of {trail.position} entries {words}.")
+    print(f"A checkpoint signs the first {trail.proven} of them.")
     return 1 if trail.findings else 0
 
 
