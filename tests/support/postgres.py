@@ -77,13 +77,13 @@ def own_folder() -> Iterator[Path]:
     The lock on the file `owner` lasts as long as this process, however that ends.
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    try:
-        with (folder / "unowned").open("w") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX)
-            (folder / "unowned").rename(folder / "owner")
+    with (folder / "unowned").open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        (folder / "unowned").rename(folder / "owner")
+        try:
             yield folder
-    finally:
-        stop(folder)
+        finally:
+            stop(folder)
 
 
 def sweep() -> None:
