@@ -97,6 +97,20 @@ class Acts:
             done.extend([after] if after else [])
         return done
 
+    def again(self, act: Act, certificate: Certificate, decision: str) -> Certificate:
+        """Repeat an act by its decision; what else is said does not count."""
+        match act:
+            case Act.CONFIRM:
+                return self.confirm(certificate, decision)
+            case Act.SUSPEND:
+                return self.suspend(certificate, HoldSource.LOSS, None, decision)
+            case Act.EXTEND:
+                return self.extend(certificate, HoldSource.LOSS, None, decision)
+            case Act.RESTORE:
+                return self.restore(certificate, HoldSource.LOSS, decision)
+            case _:
+                return self.revoke(certificate, Reason.SUPERSEDED, None, decision)
+
     def _allowed(self, act: Act, certificate: Certificate, decision: str) -> Approval:
         return authority.approval(
             act,
