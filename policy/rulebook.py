@@ -23,6 +23,7 @@ from policy.rulebook_parts import (
     Campaigns,
     Clause,
     Dossiers,
+    Fee,
     Form,
     Ground,
     Ids,
@@ -78,6 +79,7 @@ class Rulebook(Part):
     remedy: Remedy
     names: Names
     limits: Limits
+    fee: Fee | None = None
     _judged_by: str = PrivateAttr(default="")
 
     @field_validator("zone")

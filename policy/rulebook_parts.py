@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from ca.model import Act, HoldSource
 from core.reasons import Reason
 from policy.calendar import Calendar, DayKind
-from policy.model import CaseState, Party
+from policy.model import CaseState, Party, SubscriberKind
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 # A range of articles (23/2025:39-44) stands for a clause that nobody has read yet.
@@ -261,6 +261,17 @@ class Limits(Part):
     status_update_hours: int = Field(ge=1)
     renewal_days_before_end: Days
     retention_years: int = Field(ge=5)
+
+
+class Fee(Part):
+    """What the CA pays each month for a certificate whose status it keeps available.
+
+    `kinds` are those whose certificates bear it.
+    """
+
+    clause: Clause
+    dong_per_month: int = Field(ge=0)
+    kinds: tuple[SubscriberKind, ...] = Field(min_length=1)
 
 
 class OwnDays(Part):

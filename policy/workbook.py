@@ -53,6 +53,17 @@ def write_results(path: Path, results: Iterable[tuple[dict[str, str], int, str, 
     book.save(path)
 
 
+def write_table(
+    path: Path, title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write a plain table; every value becomes text."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = _sheet(book, title, headers)
+    for row in rows:
+        sheet.append([_text(sheet, str(each)) for each in row])
+    book.save(path)
+
+
 def _sheet(book: Any, title: str, headers: Sequence[str]) -> Any:  # noqa: ANN401 - no types
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "B2"

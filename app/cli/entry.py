@@ -23,6 +23,7 @@ from app.cli import (
     policies,
     registers,
     running,
+    sheets,
     springs,
     statuses,
 )
@@ -43,6 +44,7 @@ app.add_typer(crl.app, name="crl")
 app.add_typer(audit.app, name="audit")
 app.add_typer(ceremony.app, name="ceremony")
 app.add_typer(hsm.app, name="hsm")
+app.add_typer(sheets.app, name="sheet")
 app.add_typer(issuers.issuer, name="issuer")
 app.add_typer(keys.key, name="key")
 app.add_typer(plans.plan, name="plan")

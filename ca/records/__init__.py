@@ -35,6 +35,7 @@ from ca.records.issuance import (
     successors,
 )
 from ca.records.keys import block_keys, blocked, claim_keys, key_of, owners_of
+from ca.records.periods import alive, events_between, events_of, renewals
 from ca.records.plans import add_plan, close_plan, open_plan, open_plans, was_planned
 from ca.records.standings import (
     extend_hold,
@@ -55,12 +56,13 @@ from ca.records.statuses import (
 
 __all__ = [
     "Begun", "add_event", "add_events", "add_issuer", "add_pending", "add_plan",
-    "add_succession", "all_events", "begun", "block_keys", "blocked", "by_decision", "by_id",
-    "by_ids", "by_serial", "changes", "claim_keys", "close_plan", "count", "entries_not_good",
-    "entry", "event_numbers", "event_of_decision", "events", "extend_hold", "holds_ended",
-    "horizon", "issuer_named", "issuers", "key_of", "last_act_at", "last_event_id",
-    "lift_holds", "live", "lock", "lock_pending", "mark_issued", "mark_lost", "of_key",
-    "of_profiles", "of_subscriber", "of_subscribers", "open_plan", "open_plans", "owners_of",
-    "pending_since", "predecessor", "retire_issuer", "set_confirmed", "set_standing",
-    "successors", "unconfirmed", "was_planned",
+    "add_succession", "alive", "all_events", "begun", "block_keys", "blocked", "by_decision",
+    "by_id", "by_ids", "by_serial", "changes", "claim_keys", "close_plan", "count",
+    "entries_not_good", "entry", "event_numbers", "event_of_decision", "events",
+    "events_between", "events_of", "extend_hold", "holds_ended", "horizon", "issuer_named",
+    "issuers", "key_of", "last_act_at", "last_event_id", "lift_holds", "live", "lock",
+    "lock_pending", "mark_issued", "mark_lost", "of_key", "of_profiles", "of_subscriber",
+    "of_subscribers", "open_plan", "open_plans", "owners_of", "pending_since", "predecessor",
+    "renewals", "retire_issuer", "set_confirmed", "set_standing", "successors", "unconfirmed",
+    "was_planned",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:
         .where(status_event.c.certificate_id == certificate_id)
         .order_by(status_event.c.id)
     )
-    return [_event(row) for row in tx.execute(query)]
+    return [event_of(row) for row in tx.execute(query)]
 
 
 def last_act_at(tx: Tx, certificate_id: int) -> datetime | None:
@@ -44,7 +44,7 @@ def last_act_at(tx: Tx, certificate_id: int) -> datetime | None:
 
 def all_events(tx: Tx) -> list[StatusEvent]:
     """Return every status event there is, oldest first."""
-    return [_event(row) for row in tx.execute(select(status_event).order_by(status_event.c.id))]
+    return [event_of(row) for row in tx.execute(select(status_event).order_by(status_event.c.id))]
 
 
 def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent | None:
@@ -53,10 +53,11 @@ def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent
         status_event.c.certificate_id == certificate_id, status_event.c.decision == decision
     )
     row = tx.execute(query).one_or_none()
-    return None if row is None else _event(row)
+    return None if row is None else event_of(row)
 
 
-def _event(row: Row[Any]) -> StatusEvent:
+def event_of(row: Row[Any]) -> StatusEvent:
+    """Return the event that a row of status_event keeps."""
     values = dict(row._mapping)
     values["act"] = Act(row.act)
     values["status"] = Status(row.status)

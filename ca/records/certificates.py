@@ -16,7 +16,7 @@ from core.reasons import Reason
 
 def by_serial(tx: Tx, serial: int, *, issuer_id: int | None = None) -> Certificate:
     """Return the certificate with `serial` (of one issuer, or of any); raises NotFound."""
-    query = _certificates().where(certificate.c.serial == serial)
+    query = certificates().where(certificate.c.serial == serial)
     if issuer_id is not None:
         query = query.where(certificate.c.issuer_id == issuer_id)
     rows = tx.execute(query).all()
@@ -47,20 +47,20 @@ def by_ids(tx: Tx, certificate_ids: Iterable[int]) -> list[Certificate]:
     """Return the certificates in these rows, in the order of the rows."""
     found: list[Certificate] = []
     for some in chunked(certificate_ids):
-        query = _certificates().where(certificate.c.id.in_(some))
+        query = certificates().where(certificate.c.id.in_(some))
         found.extend(with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all()))
     return found
 
 
 def of_profiles(tx: Tx, profiles: Iterable[str]) -> list[Certificate]:
     """Return the certificates of these profiles, oldest first."""
-    query = _certificates().where(certificate.c.profile.in_(list(profiles)))
+    query = certificates().where(certificate.c.profile.in_(list(profiles)))
     return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
 
 
 def of_key(tx: Tx, spki_sha256: bytes) -> list[Certificate]:
     """Return every certificate of a public key, of any issuer, oldest first."""
-    query = _certificates().where(certificate.c.spki_sha256 == spki_sha256)
+    query = certificates().where(certificate.c.spki_sha256 == spki_sha256)
     return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
 
 
@@ -69,7 +69,7 @@ def unconfirmed(tx: Tx, profiles: Iterable[str], now: datetime) -> list[Certific
 
     Those that were revoked or expired meanwhile are left out.
     """
-    query = _certificates().where(
+    query = certificates().where(
         certificate.c.stage == Stage.ISSUED,
         certificate.c.confirmed_at.is_(None),
         certificate.c.status != Status.REVOKED,
@@ -88,7 +88,7 @@ def lock(tx: Tx, certificate_id: int) -> Certificate:
 
 def of_subscriber(tx: Tx, subscriber: str) -> list[Certificate]:
     """Return a subscriber's certificates, oldest first."""
-    query = _certificates().where(certificate.c.subscriber == subscriber)
+    query = certificates().where(certificate.c.subscriber == subscriber)
     return with_holds(tx, tx.execute(query.order_by(certificate.c.id)).all())
 
 
@@ -97,9 +97,7 @@ def of_subscribers(tx: Tx, subscribers: Iterable[str]) -> dict[str, list[Certifi
     wanted = list(subscribers)
     found: dict[str, list[Certificate]] = {name: [] for name in wanted}
     for names in chunked(wanted):
-        query = (
-            _certificates().where(certificate.c.subscriber.in_(names)).order_by(certificate.c.id)
-        )
+        query = certificates().where(certificate.c.subscriber.in_(names)).order_by(certificate.c.id)
         for each in with_holds(tx, tx.execute(query).all()):
             found[each.subscriber].append(each)
     return found
@@ -111,13 +109,14 @@ def count(tx: Tx) -> int:
     return tx.execute(query).scalar_one()
 
 
-def _certificates() -> Select[Any]:
+def certificates() -> Select[Any]:
+    """Select what makes a `Certificate`, of all rows."""
     left_out = {"tbs", "spki_sha256", "decision"}
     return select(*(column for column in certificate.c if column.name not in left_out))
 
 
 def _one(tx: Tx, condition: Any) -> Certificate | None:  # noqa: ANN401 - any SQL condition
-    row = tx.execute(_certificates().where(condition)).one_or_none()
+    row = tx.execute(certificates().where(condition)).one_or_none()
     return None if row is None else with_holds(tx, [row])[0]
 
 

@@ -84,6 +84,17 @@ def kinds_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, SubscriberKind]:
     return found
 
 
+def tax_codes(tx: Tx, names: Iterable[str]) -> dict[str, str]:
+    """Return the tax code of each of these subscribers that has one."""
+    found: dict[str, str] = {}
+    for some in batches(names):
+        query = select(subscriber.c.id, subscriber.c.tax_code).where(
+            subscriber.c.id.in_(some), subscriber.c.tax_code.is_not(None)
+        )
+        found.update({row.id: row.tax_code for row in tx.execute(query)})
+    return found
+
+
 def openings_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, Opening]:
     """Return the kind of each named subscriber, and when their dossier was (re)opened."""
     found: dict[str, Opening] = {}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,16 @@ def test_killed_and_resumed(terminal: Terminal, tmp_path: Path) -> None:
         for each in out.iterdir()
     ]
     assert len(set(owners)) == len(owners) == SIZE
+
+
+def test_sheets(terminal: Terminal, tmp_path: Path) -> None:
+    """What a month brought is written as CSV or workbook, or shown; nonsense is usage."""
+    month = f"{datetime.now(UTC):%Y-%m}"
+    listed = terminal.run("sheet", "invoices", "--month", month, "--json").json
+    for name in ("sheet.csv", "sheet.xlsx"):
+        out = tmp_path / name
+        said = terminal.run("sheet", "invoices", "--month", month, "--out", out)
+        assert said.out.startswith(f"{len(listed)} lines")
+    assert len(answers(tmp_path / "sheet.csv")) == len(listed)
+    assert terminal.run("sheet", "fees", "--month", month, "--json").code == 0
+    assert terminal.run("sheet", "fees", "--month", "April").code == 2
