@@ -19,6 +19,7 @@ from hsm.codes import Rv
 from hsm.cryptoki import CryptokiError, Module
 
 _WAIT_SECONDS = 10.0
+_FORK_SECONDS = 1.0
 # A module without locks answers so (PKCS#11 5.4); some old ones do not know the arguments at all.
 _NO_LOCKS = frozenset({Rv.CANT_LOCK, Rv.NEED_TO_CREATE_THREADS, Rv.ARGUMENTS_BAD})
 
@@ -49,6 +50,8 @@ class LoadedModule:
         self._initialized = self._alone = self._occupied = False
         # True while anyone may walk in; looked at without the lock, after setting `inside`.
         self._open = False
+        # The thread that keeps the others out while it forks.
+        self._forking: int | None = None
 
     def enter(self, visitor: Visitor, deadline: float) -> None:
         """Let a session in; one at a time when the module has no locks of its own.
@@ -169,6 +172,21 @@ class LoadedModule:
             self.module.initialize(locking=locking, reserved=self.reserved)
         return locking
 
+    def before_fork(self) -> None:
+        """Keep all threads out: a lock that one held inside would stay locked in the child.
+
+        A call that hangs is not waited for: the child may then have to do without the module.
+        """
+        with suppress(SigningUnavailable):
+            self._close_gate(time.monotonic() + _FORK_SECONDS)
+            self._forking = threading.get_ident()
+
+    def after_fork_in_parent(self) -> None:
+        """Let the threads in again."""
+        if self._forking == threading.get_ident():
+            self._forking = None
+            self._open_gate()
+
     def after_fork(self) -> None:
         """Begin anew in a child: its threads, sessions and handles are the parent's."""
         self._inherited = self._inherited or self._initialized
@@ -200,6 +218,16 @@ def loaded_already(path: Path) -> LoadedModule | None:
     return _loaded.get(str(path.resolve()))
 
 
+def _before_fork() -> None:
+    for loaded in list(_loaded.values()):
+        loaded.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for loaded in list(_loaded.values()):
+        loaded.after_fork_in_parent()
+
+
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a lock that another thread of the parent held stays locked
     _lock = threading.Lock()
@@ -209,4 +237,6 @@ def _after_fork() -> None:
 
 _loaded: dict[str, LoadedModule] = {}
 _lock = threading.Lock()
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
+)

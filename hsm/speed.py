@@ -33,16 +33,17 @@ def by_threads(make: Callable[[], Act], *, threads: int, seconds: float) -> floa
 
     Raises what an act raises, in any thread.
     """
-    counts: list[float] = []
+    counts: list[int] = []
     errors: list[BaseException] = []
-    start = threading.Barrier(threads)
+    begins: list[float] = []
+    start = threading.Barrier(threads, lambda: begins.append(time.perf_counter()))
 
     def work() -> None:
         try:
             act = make()
             act()
             start.wait()
-            counts.append(_rate(act, seconds))
+            counts.append(_count(act, begins[0] + _WARM_UP_SECONDS, seconds))
         except threading.BrokenBarrierError:
             return  # another thread did not come to the start, and says why
         except BaseException as error:  # noqa: BLE001 - raised below, where somebody waits
@@ -56,7 +57,7 @@ def by_threads(make: Callable[[], Act], *, threads: int, seconds: float) -> floa
         worker.join()
     if errors:
         raise errors[0]
-    return sum(counts)
+    return sum(counts) / seconds
 
 
 def by_processes(make: Callable[[], Act], *, processes: int, seconds: float) -> float:
@@ -67,17 +68,16 @@ def by_processes(make: Callable[[], Act], *, processes: int, seconds: float) -> 
     return sum(rates)
 
 
-def _rate(act: Act, seconds: float) -> float:
-    """Return acts per second; the first tenth of a second is not counted."""
-    warm = time.perf_counter() + _WARM_UP_SECONDS
-    while time.perf_counter() < warm:
+def _count(act: Act, begin: float, seconds: float) -> int:
+    """Return how many acts end in the time from `begin`, the same for all threads."""
+    while time.perf_counter() < begin:
         act()
-    begin = time.perf_counter()
     end, count = begin + seconds, 0
-    while time.perf_counter() < end:
+    while True:
         act()
+        if time.perf_counter() > end:
+            return count
         count += 1
-    return count / (time.perf_counter() - begin)
 
 
 def _child(make: Callable[[], Act], begin: float, seconds: float) -> tuple[int, int]:
@@ -91,7 +91,7 @@ def _child(make: Callable[[], Act], begin: float, seconds: float) -> tuple[int, 
         act = make()
         act()
         time.sleep(max(0.0, begin - time.monotonic()))
-        told = str(_rate(act, seconds))
+        told = str(_count(act, time.perf_counter() + _WARM_UP_SECONDS, seconds) / seconds)
     except BaseException as error:  # noqa: BLE001 - told to the parent, which raises it
         told = f"{type(error).__name__}: {error}"
     os.write(writing, told.encode())

@@ -1,5 +1,6 @@
 """What antin.toml says of tokens holds: the time limit of a signature, the number of sessions."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ from app.instance import Instance
 from core.errors import SigningUnavailable
 from hsm.mechanisms import KeyKind
 from tests.hsm import vendors
-from tests.hsm.load import sign
+from tests.hsm.load import Load, sign
 
 CONFIGURATION = """
 [database]
@@ -74,3 +75,17 @@ def test_sessions(made, shim, sessions):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: sign(key, number.to_bytes(2)), range(200)))
     assert 0 < shim.get("sessions") <= sessions
+
+
+def test_fair(made):
+    """Threads that sign without a pause share one session evenly: none comes to its deadline."""
+    keyring = made("seconds = 5.0\nsessions = 1")
+    key = keyring.key("issuing")
+    loads = [Load(key, threads=1) for _ in range(4)]
+    with contextlib.ExitStack() as working:
+        for load in loads:
+            working.enter_context(load)
+        for load in loads:
+            load.wait_for(100)
+    assert not any(load.failed or load.wrong for load in loads)
+    assert max(load.longest for load in loads) < 2
