@@ -30,6 +30,14 @@ Address = Annotated[
 ]
 
 
+ShortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
+
+
+def issuer_role(name: str) -> str:
+    """Return the role of the key of a further issuer, such as one that was taken over."""
+    return f"issuer {name}"
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,17 +49,23 @@ class Database(_Table):
 
 
 class Keys(_Table):
-    """The PKCS#11 URIs of the key of each role; several URIs are copies on several tokens."""
+    """The PKCS#11 URIs of the key of each role; several URIs are copies on several tokens.
+
+    `issuers` are further issuers by their short names, such as those that were taken over.
+    """
 
     root: tuple[str, ...] = ()
     issuing: tuple[str, ...]
     ocsp: tuple[str, ...]
     vault: tuple[str, ...]
     audit: tuple[str, ...] = ()
+    issuers: dict[ShortName, tuple[str, ...]] = {}
 
     def by_role(self) -> dict[str, tuple[str, ...]]:
-        """Return the URIs of every role that has a key here."""
-        return {role: uris for role, uris in self.model_dump().items() if uris}
+        """Return the URIs of every role that has a key here; further issuers by their names."""
+        roles = self.model_dump(exclude={"issuers"})
+        roles |= {issuer_role(name): uris for name, uris in self.issuers.items()}
+        return {role: uris for role, uris in roles.items() if uris}
 
 
 class Softhsm(_Table):
@@ -161,7 +175,7 @@ class Config(_Table):
     softhsm: Softhsm | None = None
     hsm: Hsm = Hsm()
     urls: Urls
-    issuer: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")] = "issuing"
+    issuer: ShortName = "issuing"
     listen: Listen = Listen()
     crl: Crl = Crl()
     ocsp: Ocsp = Ocsp()

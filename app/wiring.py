@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app import rulebooks, schema, shipped
 from app.authorities import load_index
+from app.config import issuer_role
 from app.instance import VAULT_FILE, Instance
 from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
@@ -171,5 +172,7 @@ class Works:
 
 
 def _role(works: Works, issuer: str) -> str:
-    """Return the role of an issuer's key: the root's own, or the issuing CA's."""
-    return "issuing" if issuer == works.instance.config.issuer else "root"
+    """Return the role of an issuer's key: the issuing CA's, the root's, or a further one's."""
+    if issuer == works.instance.config.issuer:
+        return "issuing"
+    return "root" if issuer == "root" else issuer_role(issuer)

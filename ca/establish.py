@@ -121,6 +121,15 @@ def accept_subordinate(
     return _record(db, clock, certificate, name=name, parent_id=None, actor=actor)
 
 
+def take_over(
+    db: Database, clock: Clock, certificate: x509.Certificate, *, name: str, actor: str
+) -> Issuer:
+    """Record the certificate of a CA that was taken over as the issuer `name`; its key claimed."""
+    with db.begin() as tx:
+        records.claim_keys(tx, {spki_sha256(certificate.public_key()): f"issuer:{name}"})
+    return _record(db, clock, certificate, name=name, parent_id=None, actor=actor)
+
+
 def certify_own(
     db: Database,
     clock: Clock,

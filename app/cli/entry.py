@@ -26,6 +26,7 @@ from app.cli import (
     sheets,
     springs,
     statuses,
+    takeover,
 )
 from app.cli.desk import Place, user
 from core.errors import AntinError, Invalid
@@ -37,7 +38,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Antin: a certificate authority that knows its dossiers.",
 )
-for commands in (running.app, lifecycle.app, certificates.app, bulk.app, statuses.app, springs.app):
+for commands in (
+    running.app,
+    lifecycle.app,
+    certificates.app,
+    bulk.app,
+    statuses.app,
+    takeover.app,
+    springs.app,
+):
     app.registered_commands.extend(commands.registered_commands)
 app.add_typer(running.serve, name="serve")
 app.add_typer(crl.app, name="crl")

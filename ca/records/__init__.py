@@ -22,6 +22,7 @@ from ca.records.certificates import (
     of_subscribers,
     unconfirmed,
 )
+from ca.records.inherited import add_taken_over, by_serials, set_standings
 from ca.records.issuance import (
     Begun,
     add_pending,
@@ -56,13 +57,13 @@ from ca.records.statuses import (
 
 __all__ = [
     "Begun", "add_event", "add_events", "add_issuer", "add_pending", "add_plan",
-    "add_succession", "alive", "all_events", "begun", "block_keys", "blocked", "by_decision",
-    "by_id", "by_ids", "by_serial", "changes", "claim_keys", "close_plan", "count",
-    "entries_not_good", "entry", "event_numbers", "event_of_decision", "events",
-    "events_between", "events_of", "extend_hold", "holds_ended", "horizon", "issuer_named",
-    "issuers", "key_of", "last_act_at", "last_event_id", "lift_holds", "live", "lock",
-    "lock_pending", "mark_issued", "mark_lost", "of_key", "of_profiles", "of_subscriber",
-    "of_subscribers", "open_plan", "open_plans", "owners_of", "pending_since", "predecessor",
-    "renewals", "retire_issuer", "set_confirmed", "set_standing", "successors", "unconfirmed",
-    "was_planned",
+    "add_succession", "add_taken_over", "alive", "all_events", "begun", "block_keys", "blocked",
+    "by_decision", "by_id", "by_ids", "by_serial", "by_serials", "changes", "claim_keys",
+    "close_plan", "count", "entries_not_good", "entry", "event_numbers", "event_of_decision",
+    "events", "events_between", "events_of", "extend_hold", "holds_ended", "horizon",
+    "issuer_named", "issuers", "key_of", "last_act_at", "last_event_id", "lift_holds", "live",
+    "lock", "lock_pending", "mark_issued", "mark_lost", "of_key", "of_profiles",
+    "of_subscriber", "of_subscribers", "open_plan", "open_plans", "owners_of", "pending_since",
+    "predecessor", "renewals", "retire_issuer", "set_confirmed", "set_standing",
+    "set_standings", "successors", "unconfirmed", "was_planned",
 ]  # fmt: skip
