@@ -22,11 +22,14 @@ from app import schema
 from ca import records
 from ca.model import Issuer
 from ca.tables import certificate, status_event
+from core.clock import SystemClock
 from core.database import Database
 from hsm import softhsm
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
 from ocsp.index import Index
+from ocsp.model import Settings
+from ocsp.reserve import Keeper
 from ocsp.signer import Signer
 
 _BATCH = 10_000
@@ -57,6 +60,14 @@ class Population:
         with db.read() as tx:
             signer = Signer.load(key, (self.folder / "delegate.der").read_bytes())
             return Index(records.issuers(tx), [signer])
+
+    def presign(self) -> None:
+        """Sign the answers of every certificate beforehand, as the worker does."""
+        db = self.database()
+        keeper = Keeper(db, SystemClock(), self.index(db), Settings())
+        while keeper.round(60.0).signed:
+            pass
+        db.dispose()
 
 
 def serial(number: int) -> int:
