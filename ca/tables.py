@@ -62,6 +62,7 @@ certificate = Table(
     CheckConstraint("stage != 'lost' OR status = 'revoked'", name="lost_is_revoked"),
     CheckConstraint("(status = 'good') = (reason IS NULL)", name="reason_unless_good"),
     CheckConstraint("status = 'good' OR since IS NOT NULL", name="since_unless_good"),
+    Index("ix_certificate_serial", "serial"),
     Index("ix_certificate_subscriber", "subscriber"),
     Index("ix_certificate_spki_sha256", "spki_sha256"),
     Index(
