@@ -1,4 +1,4 @@
-"""The certificate of our own OCSP responder: by the issuing CA, short-lived, renewed early."""
+"""The certificates of our own OCSP responder: one by each issuing CA, short-lived."""
 
 import uuid
 from datetime import timedelta
@@ -12,9 +12,12 @@ from ca import establish
 from ca.model import Act, Approval
 
 
-def certify(works: Works) -> x509.Certificate:
-    """Issue a new certificate for the OCSP responder's key (RFC 6960 4.2.2.2)."""
-    issuer = works.issuer()
+def certify(works: Works, name: str | None = None) -> x509.Certificate:
+    """Issue a new certificate for the OCSP responder's key (RFC 6960 4.2.2.2).
+
+    The issuer `name` (default: the issuing CA) issues it: for it alone the responder then speaks.
+    """
+    issuer = works.issuer(name)
     now = works.clock.now()
     days = works.instance.config.ocsp.certificate_days
     issued = establish.certify_own(
@@ -41,11 +44,12 @@ def certify(works: Works) -> x509.Certificate:
 
 
 def _name(issuer: x509.Certificate) -> x509.Name:
-    (organisation,) = issuer.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    """Return the responder's name; a CA that was taken over may have no organisation in its own."""
+    organisation = issuer.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[:1]
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
-            organisation,
+            *organisation,
             x509.NameAttribute(NameOID.COMMON_NAME, "OCSP Responder"),
         ]
     )

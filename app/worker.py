@@ -69,20 +69,34 @@ def once(works: Works) -> list[str]:
 
 
 def renew_responder(works: Works) -> bool:
-    """Certify the OCSP responder anew when its certificate has under half of its life left.
+    """Certify the OCSP responder anew under each CA whose certificate of it is half over.
 
-    One that lasts as long as the issuing CA is the last.
+    One that lasts as long as its CA is the last. The issuing CA has one, and every further issuer
+    whose key is here and that has not ended.
     """
-    now = works.clock.now()
-    life = timedelta(days=works.instance.config.ocsp.certificate_days)
+    now, config = works.clock.now(), works.instance.config
+    life = timedelta(days=config.ocsp.certificate_days)
     with works.db.read() as tx:
-        issuer = records.issuer_named(tx, works.instance.config.issuer)
+        issuers = [
+            each
+            for each in records.issuers(tx)
+            if each.name == config.issuer
+            or (each.name in config.keys.issuers and now < each.not_after)
+        ]
         issued = records.of_subscriber(tx, OCSP_SUBSCRIBER)
-    enough = min(now + life / 2, issuer.not_after - _MOMENT)
-    if any(each.der and not each.revoked and each.not_after > enough for each in issued):
-        return False
-    responders.certify(works)
-    return True
+    renewed = False
+    for issuer in issuers:
+        enough = min(now + life / 2, issuer.not_after - _MOMENT)
+        if not any(
+            each.der
+            and not each.revoked
+            and each.issuer_id == issuer.id
+            and each.not_after > enough
+            for each in issued
+        ):
+            responders.certify(works, issuer.name)
+            renewed = True
+    return renewed
 
 
 def _keep_reserve(works: Works) -> None:

@@ -83,6 +83,11 @@ class Gathered:
         self.number, self.crl = number, content
         self._file.execute("DELETE FROM crl")
 
+    def forget_crl(self) -> None:
+        """Take back a CRL that could not be read to its end."""
+        self.number = self.crl = None
+        self._file.execute("DELETE FROM crl")
+
     def listed(self, serial: int, said: Listed) -> None:
         """Add an entry of the newest CRL."""
         try:

@@ -47,8 +47,15 @@ def index_lines(lines: Iterable[str]) -> Iterator[Line | Invalid]:
 
 
 def csv_rows(lines: Iterable[str]) -> Iterator[Line | Invalid]:
-    """Yield what each row says; raises Invalid when a column is not one that we know."""
+    """Yield what each row says; raises Invalid for an unknown column, and where it is no CSV."""
     rows = csv.DictReader(lines)
+    try:
+        yield from _rows(rows)
+    except csv.Error as error:
+        raise Invalid(f"It is no CSV behind line {rows.line_num}: {error}.") from error
+
+
+def _rows(rows: "csv.DictReader[str]") -> Iterator[Line | Invalid]:
     names = list(rows.fieldnames or ())
     unknown = [name for name in names if name not in _COLUMNS]
     if unknown or "serial" not in names:

@@ -209,8 +209,12 @@ def _crl(content: bytes, issuer: x509.Certificate, found: Gathered) -> None:
     if found.number is not None:
         found.find("ignored", None, f"The CRL {found.number} is older than {number}.")
     found.replace_crl(number, content)
-    for serial, said in foreign.listed(crl):
-        found.listed(serial, said)
+    try:
+        for serial, said in foreign.listed(crl):
+            found.listed(serial, said)
+    except (ValueError, Invalid) as error:
+        found.forget_crl()  # half a list would be taken for the whole
+        raise Invalid(f"An entry of the CRL {number} cannot be read: {error}.") from error
 
 
 def _told(said: Listed) -> str:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from app import takeover as taking
 from app.config import FILE, issuer_role
+from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import history, issuers, records, takeover
 from ca.gathered import Gathered
@@ -350,6 +351,11 @@ def test_from_the_command_line(former: Former, tmp_path: Path) -> None:
     ours = _text(home / "crl" / "former.crl", "DER")
     assert _entries(ours) == _entries(_text(former.folder / "crl.pem", "PEM"))
     assert "X509v3 CRL Number: \n                4661\n" in ours
+    with Works(home).db.read() as tx:
+        delegates = [x509.load_der_x509_certificate(each.der or b"") for each in
+                     records.of_subscriber(tx, OCSP_SUBSCRIBER)]  # fmt: skip
+    assert len(delegates) == 2
+    delegates[-1].verify_directly_issued_by(former.certificate)
     again = antin(*words, "--apply")
     assert again.returncode == 1
     assert "is configured" in again.stderr
