@@ -24,6 +24,7 @@ from hsm.keyring import Keyring
 from hsm.keys import Ed25519Key
 from hsm.mechanisms import KeyKind
 from tests.hsm.conftest import KINDS, kinds_of, mechanisms_of
+from tests.hsm.load import sign
 
 HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 SHA256 = HASHES[0]
@@ -64,7 +65,11 @@ def test_builders(keyring):
         )
         encoded = response.public_bytes(serialization.Encoding.DER)
         read = ocsp.load_der_ocsp_response(encoded)
-        assert read.responder_key_hash is not None
+        signed = (read.signature, read.tbs_response_bytes)
+        if role == "rsa":
+            key.public_key().verify(*signed, PKCS1, SHA256)
+        else:
+            key.public_key().verify(*signed, ec.ECDSA(SHA256))
 
 
 def test_hashes(keyring):
@@ -147,6 +152,25 @@ def test_no_export(keyring):
                 ask()
         assert copy.copy(key) is key
         assert copy.deepcopy(key) is key
+
+
+def test_attributes(vendor):
+    """A key that may leave its token is refused, unless the configuration names it as imported."""
+    label = f"open-{time.monotonic_ns()}"
+    plain = Keyring({"open": [vendor.uri(label)]})
+    named = Keyring({"open": [vendor.uri(label, imported=True)]})
+    try:
+        plain.generate("open", KeyKind.RSA_2048, wrappable=True)
+    except (Refused, SigningUnavailable):
+        pytest.skip("The token makes no such keys.")
+    else:
+        with pytest.raises(Refused, match="CKA_EXTRACTABLE is true") as refusal:
+            plain.key("open")
+        assert refusal.value.code == "key_attributes"
+        sign(named.key("open"))
+    finally:
+        plain.close()
+        named.close()
 
 
 def test_signs_only(keyring):
