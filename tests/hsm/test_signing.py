@@ -98,7 +98,13 @@ def test_pss(keyring):
     for hash_ in HASHES:
         for salt in (0, 20, padding.PSS.DIGEST_LENGTH, padding.PSS.MAX_LENGTH):
             pad = _pss(hash_, salt)
-            key.public_key().verify(key.sign(b"x", pad, hash_), b"x", pad, hash_)
+            try:
+                signature = key.sign(b"x", pad, hash_)
+            except SigningUnavailable as refusal:
+                if salt == padding.PSS.DIGEST_LENGTH or "MECHANISM_PARAM" not in str(refusal):
+                    raise
+                continue  # a TPM has one length of salt
+            key.public_key().verify(signature, b"x", pad, hash_)
 
 
 def test_ed25519(vendor):
