@@ -33,6 +33,10 @@ Address = Annotated[
 ShortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
 
 
+ROOT = "root"
+"""The name of the root, and the role of its key."""
+
+
 def issuer_role(name: str) -> str:
     """Return the role of the key of a further issuer, such as one that was taken over."""
     return f"issuer {name}"

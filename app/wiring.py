@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app import rulebooks, schema, shipped
 from app.authorities import load_index
-from app.config import issuer_role
+from app.config import ROOT, issuer_role
 from app.instance import VAULT_FILE, Instance
 from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
@@ -175,4 +175,4 @@ def _role(works: Works, issuer: str) -> str:
     """Return the role of an issuer's key: the issuing CA's, the root's, or a further one's."""
     if issuer == works.instance.config.issuer:
         return "issuing"
-    return "root" if issuer == "root" else issuer_role(issuer)
+    return ROOT if issuer == ROOT else issuer_role(issuer)

@@ -13,6 +13,7 @@ from cryptography import x509
 from ca import records, succession
 from ca.model import Act, Certificate, HoldSource, Issuer, Stage
 from ca.order import Order, standing_at_birth
+from ca.profiles import Kind
 from core import audit, serials
 from core.database import Tx
 from core.errors import AntinError, Conflict, Refused
@@ -47,7 +48,8 @@ def pending(
 
     Raises Conflict for all when a decision was used meanwhile, Refused when the issuer is retired.
     """
-    _refuse_retired(tx, issuer)
+    if any(each.order.profile.kind is not Kind.OCSP for each in readies):
+        _refuse_retired(tx, issuer)  # its responder it goes on to certify (RFC 6960 4.2.2.2)
     refusals = _refusals(tx, readies)
     older: dict[int, Certificate] = {}
     for index, ready in enumerate(readies):

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from app import generations
 from app.cli.desk import AsJson, console, place, show
 from ca import records, rollover
+from hsm.mechanisms import KeyKind
 
 issuer = typer.Typer(help="Issuers and their generations.", no_args_is_help=True)
 
@@ -31,6 +33,30 @@ def list_issuers(context: typer.Context, *, as_json: AsJson = False) -> None:
         for each in found
     ]
     show(rows, as_json=as_json)
+
+
+@issuer.command()
+def establish(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Its short name, as in [keys.issuers].")],
+    common_name: Annotated[str, typer.Option(help="The common name in its certificate.")],
+    years: Annotated[int, typer.Option(min=1, max=15, help="How long it is valid.")] = 5,
+    kind: Annotated[KeyKind, typer.Option("--key", help="The kind of its key.")] = KeyKind.RSA_2048,
+) -> None:
+    """Make the key of the next generation of the issuing CA, and let the root certify it.
+
+    Example: antin issuer establish issuing-2 --common-name "Example Issuing CA 2"
+    """
+    desk = place(context)
+    made = generations.establish_next(
+        desk.works,
+        name,
+        common_name=common_name,
+        years=years,
+        kind=kind,
+        actor=f"operator:{desk.operator}",
+    )
+    console.print(f"{name} may issue until {made.issuer.not_after}; docs/lifecycle.md goes on.")
 
 
 @issuer.command()

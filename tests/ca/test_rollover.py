@@ -56,7 +56,7 @@ def generations(db: Database, clock: SetClock) -> tuple[SigningIssuer, SigningIs
 def test_retired(
     db: Database, clock: SetClock, generations: tuple[SigningIssuer, SigningIssuer]
 ) -> None:
-    """A retired issuer issues no more; its certificates are suspended and revoked as before."""
+    """A retired issuer certifies its responder alone; its certificates are revoked as before."""
     old, new = generations
     made = issuance.issue(db, clock, old, authority.order("KH1", clock.now()))
     retired = rollover.retire(db, clock, "issuing", successor="issuing-2", actor="operator:lan")
@@ -64,6 +64,8 @@ def test_retired(
     with pytest.raises(Refused, match="name its successor"):
         issuance.issue(db, clock, old, authority.order("KH2", clock.now()))
     assert issuance.issue(db, clock, new, authority.order("KH2", clock.now())).der
+    responder = authority.order("antin", clock.now(), profile=authority.PROFILES["ocsp_responder"])
+    assert issuance.issue(db, clock, old, responder).der
     Acts(db, clock).revoke(made)
     with db.read() as tx:
         entry = records.entry(tx, old.issuer.id, made.serial)
