@@ -18,8 +18,10 @@ from ca.gathered import Gathered
 from ca.inheriting import Outcome
 from ca.model import Issuer
 from ca.takeover import Progress
+from core.database import chunked
 from core.errors import Conflict, Invalid, Refused
 from crl.takeover import continue_after
+from policy.records import subscribers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,19 @@ def files(places: Iterable[Path]) -> Iterator[Path]:
 def try_out(found: Gathered) -> int:
     """Reconcile without writing; return how many serials would be taken over."""
     return sum(1 for _ in takeover.reconcile(found))
+
+
+def look_for_holders(works: Works, found: Gathered) -> None:
+    """Add a finding for each certificate whose holder the register does not have."""
+    for some in chunked(found.cases()):
+        wanted = [each for case in some if (each := takeover.settle(case, found.number))]
+        names = {each.subscriber for each in wanted if each.certificate is not None}
+        with works.db.read() as tx:
+            known = subscribers.kinds_of(tx, sorted(names))
+        for each in wanted:
+            if each.certificate is not None and each.subscriber not in known:
+                sentence = f"Its holder {each.subscriber!r} is not in the register; no act is done."
+                found.find("unregistered", each.serial, sentence)
 
 
 def apply(

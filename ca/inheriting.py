@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from ca import records, status
 from ca.foreign import Foreign, Listed
@@ -24,19 +24,15 @@ PROFILE = "taken_over"
 _CLAUSE = "takeover"
 
 
-class Wanted(Protocol):
-    """What a serial shall be here (see `takeover.Wanted`)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a serial shall be here; without `certificate` it is known as a serial alone."""
 
-    @property
-    def serial(self) -> int: ...  # noqa: D102 - a field
-    @property
-    def certificate(self) -> Foreign | None: ...  # noqa: D102 - a field
-    @property
-    def said(self) -> Listed | None: ...  # noqa: D102 - a field
-    @property
-    def ground(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def subscriber(self) -> str: ...  # noqa: D102 - a field
+    serial: int
+    certificate: Foreign | None
+    said: Listed | None
+    ground: str
+    subscriber: str
 
 
 @dataclass(slots=True)

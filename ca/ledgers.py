@@ -7,9 +7,10 @@ serial; a file; the subject. A CSV names its columns: `serial` (hex), and as the
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from ca.foreign import Listed
 from core import serials
@@ -18,6 +19,7 @@ from core.reasons import Reason
 
 _COLUMNS = ("serial", "status", "since", "expires", "reason", "subscriber")
 _FIELDS = 6
+_Fields = TypeVar("_Fields")
 _LONG = 15
 _BY_NAME = {each.value.lower(): each for each in Reason}
 # How openssl writes what it was told with a time or an instruction.
@@ -67,9 +69,9 @@ def _rows(rows: "csv.DictReader[str]") -> Iterator[Line | Invalid]:
         yield _tried(_row, {key: (row[key] or "").strip() for key in names}, f"line {number}")
 
 
-def _tried(read, found, where: str) -> Line | Invalid:  # type: ignore[no-untyped-def] # noqa: ANN001 - either form
+def _tried(read: Callable[[_Fields, str], Line], found: _Fields, where: str) -> Line | Invalid:
     try:
-        line: Line = read(found, where)
+        line = read(found, where)
     except AntinError as error:
         return Invalid(f"{where}: {error}")
     except (ValueError, KeyError) as error:

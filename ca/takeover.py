@@ -11,15 +11,15 @@ it is followed where a book says otherwise; nothing that anybody lists is left o
 import mmap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from ca import foreign, inheriting, ledgers
-from ca.foreign import Block, Foreign, Listed
+from ca.foreign import Block, Listed
 from ca.gathered import Case, Gathered
+from ca.inheriting import Outcome, Wanted
 from ca.model import Issuer
 from core.database import Database, chunked
 from core.errors import AntinError, Invalid
@@ -31,17 +31,6 @@ _IGNORED_NAMES = frozenset({"serial", "crlnumber"})
 _IGNORED_ENDS = (".attr", ".old", ".pub")
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a serial shall be here; without `certificate` it is known as a serial alone."""
-
-    serial: int
-    certificate: Foreign | None
-    said: Listed | None
-    ground: str
-    subscriber: str
 
 
 def gather(
@@ -119,9 +108,9 @@ def apply(
     *,
     actor: str,
     progress: Progress = lambda _serials: None,
-) -> inheriting.Outcome:
+) -> Outcome:
     """Bring what was gathered into the database, batch by batch; return what was done."""
-    outcome = inheriting.Outcome()
+    outcome = Outcome()
     for some in chunked(reconcile(found), BATCH):
         with db.begin() as tx:  # COMMIT: one batch
             done = inheriting.inherit(tx, now, issuer, some, actor=actor)

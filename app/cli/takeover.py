@@ -73,6 +73,7 @@ def takeover(
             }
         else:
             row |= {"would_take": taking.try_out(found)}
+        taking.look_for_holders(desk.works, found)
         row |= {"applied": apply, "findings": found.kinds()}
         if report is not None:
             _write(report, found)
@@ -99,7 +100,8 @@ def _say(row: dict[str, object], found: Gathered, *, as_json: bool) -> None:
     if as_json:
         show([row], as_json=True)
         return
-    show([{"of": name, "": value} for name, value in row.items()], as_json=False)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds().items())
+    show([{"of": k, "": v} for k, v in (row | {"findings": kinds}).items()], as_json=False)
     shown: dict[str, int] = {}
     for each in found.findings():
         shown[each.kind] = shown.get(each.kind, 0) + 1

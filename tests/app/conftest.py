@@ -1,6 +1,7 @@
 """The sample spring, replayed once through the command line for all tests that look at it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from app import shipped
+from tests.support.former import Former
 from tests.support.once import once
 
 
@@ -42,3 +44,32 @@ def spring_report(spring: Path) -> dict[str, Any]:
 def sample() -> Path:
     """The folder of the sample recording."""
     return shipped.sample()
+
+
+@pytest.fixture(scope="session")
+def made_former(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A former CA with 6 certificates, two revoked, one on hold, and its CRL number 0x1234."""
+
+    def live(folder: Path) -> None:
+        former = Former(folder / "former")
+        serials = former.issue(6)
+        former.crl()
+        former.revoke(serials[0], "keyCompromise")
+        former.revoke(serials[1], "superseded")
+        former.revoke(serials[2], "certificateHold")
+        former.crl()
+
+    return once(tmp_path_factory, "former", live)
+
+
+@pytest.fixture
+def former(made_former: Path, tmp_path: Path) -> Former:
+    """A copy of the former CA, for this test alone."""
+    shutil.copytree(made_former / "former", tmp_path / "former")
+    shutil.copy(made_former / "former.cnf", tmp_path / "former.cnf")
+    copy = Former.__new__(Former)
+    copy.folder = tmp_path / "former"
+    copy._conf = tmp_path / "former.cnf"
+    copy._request = tmp_path / "former.csr"
+    copy._conf.write_text(copy._conf.read_text().replace(str(made_former), str(tmp_path)))
+    return copy

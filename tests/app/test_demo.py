@@ -89,6 +89,14 @@ def test_table_names_every_act_with_its_clause(demo: Path) -> None:
         assert clause in said
 
 
+def test_history_of_the_demo_is_sealed(demo: Path) -> None:
+    """After the demo the audit trail is sealed, signed and sound."""
+    said = antin("--home", demo / "home", "audit", "verify", "--json")
+    assert said.returncode == 0, said.stdout + said.stderr
+    (report,) = json.loads(said.stdout)
+    assert report["signed"] > 1000  # servers that run meanwhile add entries
+
+
 def test_demo_tells_the_recorded_story(demo: Path, spring_report: dict[str, object]) -> None:
     """Moved by whole weeks, the spring comes out as recorded, customer by customer."""
     moved = json.loads((demo / "home" / "report.json").read_text())

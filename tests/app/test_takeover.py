@@ -1,8 +1,5 @@
 """A former CA, run by openssl, goes on here: every entry, the numbers, and nothing twice."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +10,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app import takeover as taking
-from app.config import FILE, issuer_role
-from app.instance import OCSP_SUBSCRIBER
-from app.wiring import Works
 from ca import history, issuers, records, takeover
 from ca.gathered import Gathered
 from ca.history import Validity
@@ -30,43 +24,13 @@ from crl.model import Settings
 from crl.publish import publish
 from crl.takeover import continue_after
 from crl.targets import Directory
-from tests.app.conftest import antin
 from tests.support import authority
+from tests.support.acts import Acts
 from tests.support.crash import Crash, CrashingDatabase
-from tests.support.former import Former
-from tests.support.once import once
+from tests.support.former import Former, entries, text
 
 DATA = Path(__file__).parents[1] / "data" / "certificates"
 REAL = sorted(DATA.glob("*.pem"))
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A former CA with 6 certificates, two revoked, one on hold, and its CRL number 0x1234."""
-
-    def live(folder: Path) -> None:
-        former = Former(folder / "former")
-        serials = former.issue(6)
-        former.crl()
-        former.revoke(serials[0], "keyCompromise")
-        former.revoke(serials[1], "superseded")
-        former.revoke(serials[2], "certificateHold")
-        former.crl()
-
-    return once(tmp_path_factory, "former", live)
-
-
-@pytest.fixture
-def former(made: Path, tmp_path: Path) -> Former:
-    """A copy of the former CA, for this test alone."""
-    shutil.copytree(made / "former", tmp_path / "former")
-    shutil.copy(made / "former.cnf", tmp_path / "former.cnf")
-    copy = Former.__new__(Former)
-    copy.folder = tmp_path / "former"
-    copy._conf = tmp_path / "former.cnf"
-    copy._request = tmp_path / "former.csr"
-    copy._conf.write_text(copy._conf.read_text().replace(str(made), str(tmp_path)))
-    return copy
 
 
 @pytest.fixture
@@ -120,24 +84,6 @@ def _publish(db: Database, clock: SetClock, former: Former, folder: Path) -> Pat
     return folder / "former.crl"
 
 
-def _entries(text: str) -> dict[str, str]:
-    """Serial and the rest of each entry, as openssl prints them."""
-    _, *entries = text.split("Serial Number: ")
-    return {
-        entry.split("\n")[0]: " ".join(entry.split("Signature Algorithm")[0].split()[1:])
-        for entry in entries
-    }
-
-
-def _text(path: Path, form: str) -> str:
-    return subprocess.run(
-        ["openssl", "crl", "-inform", form, "-noout", "-text", "-in", path],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
 def test_our_crl_goes_on(
     db: Database, later: SetClock, former: Former, found: Gathered, tmp_path: Path
 ) -> None:
@@ -145,10 +91,10 @@ def test_our_crl_goes_on(
     outcome = _apply(db, later, former, _gather(former, found))
     assert (outcome.certificates, outcome.bare_serials) == (6, 0)
     assert set(found.kinds()) == {"ignored"}
-    ours = _text(_publish(db, later, former, tmp_path / "crl"), "DER")
-    theirs = _text(former.folder / "crl.pem", "PEM")
-    assert len(_entries(theirs)) == 3
-    assert _entries(ours) == _entries(theirs)
+    ours = text(_publish(db, later, former, tmp_path / "crl"), "DER")
+    theirs = text(former.folder / "crl.pem", "PEM")
+    assert len(entries(theirs)) == 3
+    assert entries(ours) == entries(theirs)
     crl = x509.load_der_x509_crl((tmp_path / "crl" / "former.crl").read_bytes())
     number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     assert number == (found.number or 0) + 1 == 0x1235
@@ -173,6 +119,27 @@ def test_history_is_taken_over(
             )
         held = [each for each in records.of_profiles(tx, ["taken_over"]) if each.standing.holds]
     assert [each.standing.sources for each in held] == [{HoldSource.AUTHORITY}]
+
+
+def test_life_goes_on_here(
+    sqlite_db: Database, later: SetClock, former: Former, found: Gathered, tmp_path: Path
+) -> None:
+    """What was taken over is revoked and restored here like any other; our next CRL tells it."""
+    _apply(sqlite_db, later, former, _gather(former, found))
+    _publish(sqlite_db, later, former, tmp_path / "crl")
+    later.move_to(later.now() + timedelta(minutes=1))
+    with sqlite_db.read() as tx:
+        taken = records.of_profiles(tx, [PROFILE])
+    good = next(each for each in taken if each.standing.status is Status.GOOD)
+    held = next(each for each in taken if each.standing.status is Status.HOLD)
+    acts = Acts(sqlite_db, later)
+    acts.revoke(good, Reason.CESSATION_OF_OPERATION)
+    acts.restore(held, HoldSource.AUTHORITY)
+    crl = x509.load_der_x509_crl(_publish(sqlite_db, later, former, tmp_path / "crl").read_bytes())
+    listed = {each.serial_number for each in crl}
+    assert good.serial in listed
+    assert held.serial not in listed
+    assert len(listed) == 3
 
 
 def test_same_files_again_change_nothing(
@@ -211,8 +178,8 @@ def test_rehearsal_then_the_last_crl(
     outcome = _apply(db, later, former, _gather(former, second))
     second.close()
     assert (outcome.certificates, outcome.changed) == (1, 1)
-    ours = _text(_publish(db, later, former, tmp_path / "crl"), "DER")
-    assert _entries(ours) == _entries(_text(former.folder / "crl.pem", "PEM"))
+    ours = text(_publish(db, later, former, tmp_path / "crl"), "DER")
+    assert entries(ours) == entries(text(former.folder / "crl.pem", "PEM"))
     assert f"{held.serial_number:04X}" in ours
 
 
@@ -325,58 +292,3 @@ def test_csv_names_holders_and_statuses(
         Reason.AFFILIATION_CHANGED,
     )
     assert any("'perhaps'" in each.sentence for each in found.findings())
-
-
-def test_from_the_command_line(former: Former, tmp_path: Path) -> None:
-    """A dry run writes nothing; --apply does; then the key is brought, and the worker goes on."""
-    home = tmp_path / "home"
-    assert antin("--home", home, "init").returncode == 0
-    ca = former.folder / "cacert.pem"
-    words = ("--home", home, "takeover", former.folder, "--issuer", ca, "--name", "former")
-    dry = antin(*words, "--json")
-    assert dry.returncode == 0, dry.stdout + dry.stderr
-    (row,) = json.loads(dry.stdout)
-    assert (row["would_take"], row["crl_number"], row["applied"]) == (6, 0x1234, False)
-    with Works(home).db.read() as tx:
-        assert [each.name for each in records.issuers(tx)] == ["root", "issuing"]
-    report = tmp_path / "report.csv"
-    done = antin(*words, "--apply", "--report", report)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert report.read_text().startswith("kind,serial,sentence\n")
-    assert antin("--home", home, "worker", "--once").returncode == 0
-    assert not (home / "crl" / "former.crl").exists()
-    _bring_key(home, former)
-    went_on = antin("--home", home, "worker", "--once")
-    assert went_on.returncode == 0, went_on.stdout
-    ours = _text(home / "crl" / "former.crl", "DER")
-    assert _entries(ours) == _entries(_text(former.folder / "crl.pem", "PEM"))
-    assert "X509v3 CRL Number: \n                4661\n" in ours
-    with Works(home).db.read() as tx:
-        delegates = [x509.load_der_x509_certificate(each.der or b"") for each in
-                     records.of_subscriber(tx, OCSP_SUBSCRIBER)]  # fmt: skip
-    assert len(delegates) == 2
-    delegates[-1].verify_directly_issued_by(former.certificate)
-    again = antin(*words, "--apply")
-    assert again.returncode == 1
-    assert "is configured" in again.stderr
-
-
-def _bring_key(home: Path, former: Former) -> None:
-    """Import the former CA's key into the token, as its owner would, and configure it."""
-    token = home / "token"
-    settings = (home / FILE).read_text()
-    (conf,) = token.glob("*.conf")
-    pin = next(each for each in token.glob("*pin*") if "so" not in each.name).read_text().strip()
-    key = former.folder / "cakey.pem"
-    said = subprocess.run(
-        ["softhsm2-util", "--import", key, "--token", "antin", "--label", "former",
-         "--id", "F0", "--pin", pin],
-        env={"SOFTHSM2_CONF": str(conf), "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert said.returncode == 0, said.stderr
-    uri = next(line for line in settings.splitlines() if line.startswith("issuing = "))
-    line = uri.replace("issuing = ", "issuers.former = ").replace("object=issuing", "object=former")
-    line = line.replace('"]', '&x-imported=true"]')
-    (home / FILE).write_text(settings.replace(uri, f"{uri}\n{line}"))
-    assert issuer_role("former") in Works(home).instance.config.keys.by_role()

@@ -122,3 +122,22 @@ class Former:
 
 
 _SHA256_RSA = der.sequence(der.oid("1.2.840.113549.1.1.11"), b"\x05\x00")
+
+
+def entries(printed: str) -> dict[str, str]:
+    """Serial and the rest of each entry, as openssl prints them."""
+    _, *found = printed.split("Serial Number: ")
+    return {
+        entry.split("\n")[0]: " ".join(entry.split("Signature Algorithm")[0].split()[1:])
+        for entry in found
+    }
+
+
+def text(path: Path, form: str) -> str:
+    """A CRL as openssl prints it."""
+    return subprocess.run(
+        ["openssl", "crl", "-inform", form, "-noout", "-text", "-in", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
