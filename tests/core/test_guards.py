@@ -8,11 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from ca import issue, lifecycle, records
-from ca.model import Act, Certificate
+from ca.model import Act, Certificate, Succession
 from core.clock import SetClock
 from core.database import Database
 from core.reasons import Reason
 from tests.support import authority
+from tests.support.acts import Acts
 
 
 @pytest.fixture
@@ -87,3 +88,42 @@ def test_stages(db: Database, revoked: Certificate, stage: str, *, known: bool) 
         return
     with pytest.raises(DatabaseError, match="ck_certificate_stage"), db.begin() as tx:
         tx.execute(statement, values)
+
+
+@pytest.fixture
+def acted(db: Database, clock: SetClock) -> None:
+    """A certificate that was confirmed, planned for, exposed and replaced; its issuer retired."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = authority.establish(db, clock, ec.generate_private_key(ec.SECP256R1()), key)
+    issued = issue.issue(db, clock, issuer, authority.order("KH1", clock.now()))
+    acts = Acts(db, clock)
+    acts.confirm(issued)
+    acts.plan(issued, issued.not_after)
+    other = issue.issue(db, clock, issuer, authority.order("KH1", clock.now()))
+    acts.revoke(issued, Reason.KEY_COMPROMISE)
+    with db.begin() as tx:
+        kind, reason = Succession.REKEY, Reason.KEY_COMPROMISE
+        records.add_succession(
+            tx, successor_id=other.id, predecessor_id=issued.id, kind=kind, reason=reason
+        )
+        records.retire_issuer(tx, issuer.issuer.id, clock.now())
+
+
+@pytest.mark.usefixtures("acted")
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("UPDATE certificate SET confirmed_at=NULL", "never taken back"),
+        ("UPDATE planned_revocation SET closed_at=NULL, outcome=NULL", "closed stays so"),
+        ("DELETE FROM planned_revocation", "never removed"),
+        ("UPDATE blocked_key SET because='none'", "stays blocked"),
+        ("DELETE FROM blocked_key", "stays blocked"),
+        ("UPDATE issuer SET retired_at=NULL", "retired stays so"),
+        ("UPDATE succession SET kind='renewal'", "never changed"),
+        ("DELETE FROM succession", "never removed"),
+    ],
+)
+def test_acts_are_final(db: Database, statement: str, sentence: str) -> None:
+    """Confirmations, closed plans, blocked keys, retirements and successions stay, whatever SQL."""
+    with pytest.raises(DatabaseError, match=sentence), db.begin() as tx:
+        tx.execute(text(statement))
