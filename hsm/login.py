@@ -15,10 +15,9 @@ from hsm.codes import Rv, TokenFlag
 from hsm.cryptoki import USER, CryptokiError, Module, Token
 
 _LOGGED_IN = (1, 3)
-_REFUSALS = frozenset({
-    Rv.PIN_INCORRECT, Rv.PIN_INVALID, Rv.PIN_LEN_RANGE, Rv.PIN_EXPIRED, Rv.PIN_LOCKED,
-    Rv.USER_PIN_NOT_INITIALIZED,
-})  # fmt: skip
+_REFUSALS = frozenset(
+    {Rv.PIN_INCORRECT, Rv.PIN_INVALID, Rv.PIN_LEN_RANGE, Rv.PIN_EXPIRED, Rv.PIN_LOCKED}
+)
 
 
 class Login:

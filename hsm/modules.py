@@ -17,6 +17,7 @@ from typing import Protocol
 from core.errors import Invalid, SigningUnavailable
 from hsm.codes import Rv
 from hsm.cryptoki import CryptokiError, Module
+from hsm.turns import turn
 
 _WAIT_SECONDS = 10.0
 _FORK_SECONDS = 1.0
@@ -146,6 +147,10 @@ class LoadedModule:
 
     def _initialize(self) -> None:
         """Initialise in this process (PKCS#11 5.4): with OS locking, or else one call at a time."""
+        with turn(time.monotonic() + _WAIT_SECONDS):
+            self._initialize_in_turn()
+
+    def _initialize_in_turn(self) -> None:
         try:
             self.locks_itself = self._call_initialize(locking=True)
         except CryptokiError as error:

@@ -12,6 +12,7 @@ from hsm.cryptoki import CryptokiError, Module, Token
 from hsm.layout import Room
 from hsm.login import Login
 from hsm.modules import LoadedModule
+from hsm.turns import turn
 from hsm.uri import KeyUri
 
 _IDLE_SECONDS = 30.0
@@ -93,6 +94,10 @@ class Session:
                 self.module.close_session(handle)
 
     def _open(self, deadline: float) -> None:
+        with turn(deadline):
+            self._open_and_log_in(deadline)
+
+    def _open_and_log_in(self, deadline: float) -> None:
         module = self.module
         token = find_token(module, self._place)
         handle = module.open_session(token.slot)

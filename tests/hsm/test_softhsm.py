@@ -1,13 +1,14 @@
 """SoftHSM as the embedded token: made in a folder, pointed at, pulled and put back."""
 
 import os
+import signal
 import stat
 import time
 
 import pytest
 
 from core.errors import Conflict, Invalid, NotFound, SigningUnavailable
-from hsm import softhsm
+from hsm import softhsm, speed, turns
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
 from tests.hsm import vendors
@@ -93,6 +94,33 @@ def test_removal_under_load(tmp_path, keyring):
             load.wait_for(100)
     assert not load.wrong
     assert signs_again(key) < 1
+
+
+def test_simultaneous_logins(keyring):
+    """Processes that start in one moment all find the token and its PIN, time and again."""
+    keyring.close()
+    for _ in range(5):
+        rate = speed.by_processes(
+            lambda: speed.signing(keyring.key("ocsp")), processes=8, seconds=0.05
+        )
+        assert rate > 0
+
+
+def test_turn_ends_with_its_process(token):
+    """Whoever dies in their turn keeps nobody waiting, and a child holds no turn of its parent."""
+    turn = turns.turn(time.monotonic() + 5)
+    turn.__enter__()
+    child = os.fork()
+    if not child:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    with pytest.raises(SigningUnavailable, match="its turn did not come"):
+        turns.turn(time.monotonic() + 0.05).__enter__()
+    turn.__exit__(None, None, None)
+    with turns.turn(time.monotonic() + 5):
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def test_started_without_its_token(tmp_path, token, keyring):

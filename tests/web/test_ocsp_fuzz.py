@@ -1,7 +1,7 @@
 """Fuzzing: whatever octets come, by whatever method, there is an honest answer and no fault.
 
-The short runs are part of every test run; the long ones take minutes and keep what they found
-interesting in hypothesis's own database, which is the corpus (`.hypothesis/`).
+The short runs are part of every test run, the long ones take minutes. The corpus was grown by
+coverage (`tests.support.corpus`) and is replayed each time.
 """
 
 import base64
@@ -9,6 +9,7 @@ import gc
 import os
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,7 @@ from ocsp import der
 from ocsp.memory import Memory
 from ocsp.model import ResponseStatus
 from ocsp.request import Malformed, parse
-from tests.support import relying
+from tests.support import corpus, relying
 from tests.support.hostile import GOOD, HOSTILE
 from tests.support.relying import Scene, ask, told
 from tests.support.wsgi import call
@@ -132,6 +133,12 @@ def test_every_well_formed_request(scene: Scene, nonce: bytes, serial: int) -> N
         assert extension["extn_value"].contents == der.element(der.OCTET_STRING, nonce)
     else:
         assert answer.status is ResponseStatus.MALFORMED_REQUEST
+
+
+@pytest.mark.parametrize("path", sorted(corpus.FOLDER.glob("*")), ids=lambda path: path.stem)
+def test_corpus(scene: Scene, path: Path) -> None:
+    """What fuzzing found to take ways of its own is answered like everything else."""
+    _try(scene, router({"ocsp": OcspApp(scene.responder())}), path.read_bytes())
 
 
 @pytest.mark.long
