@@ -160,7 +160,7 @@ class Ocsp(_Table):
     without_nonce: WithoutNonce = WithoutNonce.LEAVE_OUT
     reserve_minutes: Annotated[int, Field(ge=0)] = 15
     most_known: Annotated[int, Field(ge=1)] = 100_000
-    most_signing: Annotated[int, Field(ge=1)] = 4
+    most_signing: Annotated[int, Field(ge=1)] = 8
     most_cert_ids: Annotated[int, Field(ge=1)] = 50
 
 

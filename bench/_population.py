@@ -27,7 +27,7 @@ from core.database import Database
 from hsm import softhsm
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
-from ocsp.index import Index
+from ocsp.index import Authority, Index
 from ocsp.model import Settings
 from ocsp.reserve import Keeper
 from ocsp.signer import Signer
@@ -53,20 +53,28 @@ class Population:
         softhsm.activate(self.folder / "token")
         return Keyring({"ocsp": [(self.folder / "ocsp.uri").read_text()]})
 
-    def index(self, db: Database) -> Index:
+    def index(self, db: Database, keyring: Keyring | None = None) -> Index:
         """Return the issuer with its delegate, whose key is on the token."""
-        key = self.keyring().key("ocsp")
+        key = (keyring or self.keyring()).key("ocsp")
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         with db.read() as tx:
             signer = Signer.load(key, (self.folder / "delegate.der").read_bytes())
             return Index(records.issuers(tx), [signer])
 
+    def authority(self) -> Authority:
+        """Return for whom the responder answers; the token is left at rest."""
+        keyring = self.keyring()
+        (found,) = self.index(self.database(read_only=True), keyring).authorities()
+        keyring.close()
+        return found
+
     def presign(self) -> None:
         """Sign the answers of every certificate beforehand, as the worker does."""
-        db = self.database()
-        keeper = Keeper(db, SystemClock(), self.index(db), Settings())
+        db, keyring = self.database(), self.keyring()
+        keeper = Keeper(db, SystemClock(), self.index(db, keyring), Settings())
         while keeper.round(60.0).signed:
             pass
+        keyring.close()
         db.dispose()
 
 
@@ -89,6 +97,7 @@ def make(folder: Path, size: int, url: str | None = None) -> Population:
     keyring = population.keyring()
     keyring.generate("ocsp", KeyKind.P_256)
     _delegate(folder, issuer, issuer_key, keyring.key("ocsp").public_key())
+    keyring.close()
     _certificates(db, issuer.id, size)
     db.dispose()
     return population

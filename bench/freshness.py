@@ -59,7 +59,7 @@ def main() -> None:
 def measure(folder: Path, single: int, mass: int) -> dict[str, dict[str, object]]:
     """Return the figures of `single` changes one by one, and of `mass` in one go."""
     population = _population.make(folder, SIZE)
-    (authority,) = population.index(population.database(read_only=True)).authorities()
+    authority = population.authority()
     scripts = Scripts(folder, authority)
     with responder(folder, population.url) as server:
         world = World(population.database(), scripts, server)

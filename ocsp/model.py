@@ -184,7 +184,7 @@ class Settings:
     request_signature: RequestSignature = RequestSignature.IGNORED
     reserve_time: timedelta = timedelta(minutes=15)
     most_known: int = 100_000
-    most_signing: int = 4
+    most_signing: int = 8
     without_nonce: WithoutNonce = WithoutNonce.LEAVE_OUT
 
     def __post_init__(self) -> None:

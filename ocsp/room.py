@@ -1,7 +1,7 @@
 """Room for a few at once: so that those who ask for costly answers cannot starve the rest."""
 
+import threading
 from collections import deque
-from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from core.errors import Unavailable
@@ -17,37 +17,36 @@ class Full(Unavailable):
 
 
 class Room:
-    """A context manager that at most `most` enter at once, and few wait for.
+    """A context manager that at most `most` enter at once, and few wait for, in their order.
 
-    Places are passed from hand to hand through a queue: it is the one means of waiting in the
-    standard library that costs next to nothing when many threads do.
+    Who leaves hands the place to who waits longest: a newcomer never goes before.
     """
 
     def __init__(self, most: int) -> None:
         """Make room for `most`, and for some more who wait."""
-        self._places: SimpleQueue[None] = SimpleQueue()
-        for _ in range(most):
-            self._places.put(None)
-        self._chairs = deque([None] * (most * _MOST_WAITING_EACH))
+        self._free = most
+        self._most_waiting = most * _MOST_WAITING_EACH
+        self._waiting: deque[threading.Lock] = deque()
+        self._door = threading.Lock()
 
     def __enter__(self) -> None:
         """Enter, waiting for a moment if need be; raises Full."""
-        try:
-            self._places.get_nowait()
-        except Empty:
-            self._wait()
-
-    def _wait(self) -> None:
-        try:
-            self._chairs.pop()
-        except IndexError:
-            raise Full("Too many answers wait to be signed.") from None
-        try:
-            self._places.get(timeout=PATIENCE_SECONDS)
-        except Empty:
-            raise Full("An answer waited too long to be signed.") from None
-        finally:
-            self._chairs.append(None)
+        with self._door:
+            if self._free:
+                self._free -= 1
+                return
+            if len(self._waiting) >= self._most_waiting:
+                raise Full("Too many answers wait to be signed.")
+            called = threading.Lock()
+            called.acquire()
+            self._waiting.append(called)
+        if called.acquire(timeout=PATIENCE_SECONDS):
+            return
+        with self._door:
+            # Whoever is no longer in the line was called in the last moment.
+            if called in self._waiting:
+                self._waiting.remove(called)
+                raise Full("An answer waited too long to be signed.")
 
     def __exit__(
         self,
@@ -56,4 +55,9 @@ class Room:
         trace: TracebackType | None,
     ) -> None:
         """Leave."""
-        self._places.put(None)
+        with self._door:
+            if not self._waiting:
+                self._free += 1
+                return
+            called = self._waiting.popleft()
+        called.release()
