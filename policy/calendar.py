@@ -82,6 +82,13 @@ class Calendar:
                 day = self._next_working_day(day + timedelta(days=1))
         return self.end_of(self._next_working_day(day) if roll_forward else day)
 
+    def next_morning(self, instant: datetime, hour: int) -> datetime:
+        """Return the first `hour` o'clock of a working day that is not before `instant`."""
+        day = self.day(instant)
+        if self.midnight(day) + timedelta(hours=hour) < self.local(instant):
+            day += timedelta(days=1)
+        return self.midnight(self._next_working_day(day)) + timedelta(hours=hour)
+
     def _next_working_day(self, day: date) -> date:
         for distance in range(_LONGEST_CLOSURE):
             if self.is_working_day(day + timedelta(days=distance)):

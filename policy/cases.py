@@ -4,8 +4,9 @@
            -> TOKEN_RECEIVED (the clock starts) -> DOSSIER_RECEIVED -> ACTIVATED
 
 A representative of several companies leaves the self-service path (MULTI_COMPANY) until an officer
-takes the case up for one company; a failed video call or courier may be tried again; an unpaid case
-is closed; a missed date forfeits the certificate and its token.
+takes the case up for one company; a failed video call may be tried again or handed to an officer, a
+failed courier tried again; an unpaid case is closed; a token that is refused or lost takes its
+certificate with it, and a new one is sent; a missed date forfeits certificate and token.
 """
 
 from enum import StrEnum
@@ -22,11 +23,14 @@ class CaseEvent(StrEnum):
     TAKEN_UP = "taken_up"
     VIDEO_VERIFIED = "video_verified"
     VIDEO_FAILED = "video_failed"
+    HANDED_TO_OFFICER = "handed_to_officer"
     PAYMENT_REQUESTED = "payment_requested"
     PAYMENT_RECEIVED = "payment_received"
     PAYMENT_MISSED = "payment_missed"
     TOKEN_SHIPPED = "token_shipped"  # noqa: S105 - an event, no secret
     COURIER_FAILED = "courier_failed"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - an event, no secret
+    TOKEN_LOST = "token_lost"  # noqa: S105 - an event, no secret
     TOKEN_RECEIVED = "token_received"  # noqa: S105 - an event, no secret
     DOSSIER_RECEIVED = "dossier_received"
     DOSSIER_REJECTED = "dossier_rejected"
@@ -34,10 +38,13 @@ class CaseEvent(StrEnum):
     DEADLINE_MISSED = "deadline_missed"
     CERTIFICATE_REVOKED = "certificate_revoked"
     FORFEITED = "forfeited"
+    EXTENSION_ASKED = "extension_asked"
+    EXTENDED = "extended"
+    CONTRACT_RETURNED = "contract_returned"
 
 
 FINAL = frozenset({CaseState.ACTIVATED, CaseState.UNPAID, CaseState.FORFEITED})
-"""The states that take no further event."""
+"""The states that take no further event: a contract that goes back changes no state."""
 
 _WITH_CERTIFICATE = (
     CaseState.TOKEN_SHIPPED,
@@ -54,6 +61,8 @@ _NEXT: dict[tuple[CaseState, CaseEvent], CaseState] = {
     (CaseState.PHOTOS_RECEIVED, CaseEvent.VIDEO_FAILED): CaseState.VIDEO_FAILED,
     (CaseState.VIDEO_FAILED, CaseEvent.VIDEO_VERIFIED): CaseState.VIDEO_VERIFIED,
     (CaseState.VIDEO_FAILED, CaseEvent.VIDEO_FAILED): CaseState.VIDEO_FAILED,
+    (CaseState.VIDEO_FAILED, CaseEvent.HANDED_TO_OFFICER): CaseState.WITH_OFFICER,
+    (CaseState.WITH_OFFICER, CaseEvent.VIDEO_VERIFIED): CaseState.VIDEO_VERIFIED,
     (CaseState.VIDEO_VERIFIED, CaseEvent.PAYMENT_REQUESTED): CaseState.PAYMENT_REQUESTED,
     (CaseState.PAYMENT_REQUESTED, CaseEvent.PAYMENT_RECEIVED): CaseState.PAID,
     (CaseState.PAYMENT_REQUESTED, CaseEvent.PAYMENT_MISSED): CaseState.UNPAID,
@@ -70,6 +79,11 @@ _NEXT: dict[tuple[CaseState, CaseEvent], CaseState] = {
     (CaseState.DOSSIER_RECEIVED, CaseEvent.DEADLINE_MISSED): CaseState.DEADLINE_MISSED,
     # The certificate is revoked first, then the token is locked; only then is the case over.
     (CaseState.DEADLINE_MISSED, CaseEvent.FORFEITED): CaseState.FORFEITED,
+    # The token is gone or not wanted: its certificate is revoked, a new one goes into a new token.
+    **{(state, CaseEvent.TOKEN_REFUSED): CaseState.TOKEN_REFUSED for state in _WITH_CERTIFICATE},
+    **{(state, CaseEvent.TOKEN_LOST): CaseState.TOKEN_LOST for state in _WITH_CERTIFICATE},
+    (CaseState.TOKEN_REFUSED, CaseEvent.CERTIFICATE_REVOKED): CaseState.PAID,
+    (CaseState.TOKEN_LOST, CaseEvent.CERTIFICATE_REVOKED): CaseState.PAID,
     # On another ground: forged papers, a lost key, the subscriber's own request.
     **{(state, CaseEvent.CERTIFICATE_REVOKED): CaseState.FORFEITED for state in _WITH_CERTIFICATE},
 }

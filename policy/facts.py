@@ -50,7 +50,7 @@ def of_certificates(
                 documents=papers.get((each.subscriber, case.id if case else None), ()),
                 certificate=_certificate(each),
                 campaign=_campaign(known, member),
-                case=_case(case) if case else None,
+                case=of_case(case) if case else None,
                 request=request,
                 warned_at=member.warned_at if member else None,
                 reminded_at=told.get(each.subscriber),
@@ -80,7 +80,7 @@ def of_all_wanted(tx: Tx, wanted: Sequence[tuple[str, Case | None]]) -> list[Fac
             subscriber=name,
             kind=openings[name].kind,
             documents=papers.get((name, case.id if case else None), ()),
-            case=_case(case) if case else None,
+            case=of_case(case) if case else None,
             dossier_since=case.opened_at if case else openings[name].since,
         )
         if name in openings
@@ -142,7 +142,8 @@ def _campaign(known: dict[str, Campaign], member: Member | None) -> CampaignFact
     return of_campaign(campaign, campaign.stage, campaign.announced_at)
 
 
-def _case(case: Case) -> CaseFacts:
+def of_case(case: Case) -> CaseFacts:
+    """Return a remedy case as the rules look at it."""
     return CaseFacts(
         id=case.id,
         state=case.state,

@@ -1,7 +1,10 @@
-"""What the public may look up: status and missing papers; never a person, never a contact."""
+"""What may be looked up: status and what to do next; never a person, never a contact.
+
+Who gives the subscriber's look-up code reads more: the missing papers by name, the remedy case.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ca import history
@@ -11,9 +14,11 @@ from ca.model import Certificate
 from core import serials
 from core.database import Tx
 from core.errors import NotFound
-from policy import facts, rules
-from policy.records import subscribers
-from policy.rulebook import Rulebook
+from policy import facts
+from policy.model import CaseFacts
+from policy.records import cases, codes, subscribers
+from policy.rulebook import Rulebook, composed
+from policy.truth import Reader, Truth, truth
 
 RulebookAt = Callable[[datetime], Rulebook | None]
 
@@ -22,8 +27,8 @@ RulebookAt = Callable[[datetime], Rulebook | None]
 class Standing:
     """One certificate as the public sees it at `at`, since when, and on what ground if not good.
 
-    `missing` names the papers still needed, in Vietnamese and English; None when the dossier was
-    not looked at (a question about the past, or no rulebook in force).
+    `truth` says how the dossier stands and what to do next; None when that was not looked at (a
+    question about the past, or no rulebook in force).
     """
 
     serial: str
@@ -35,7 +40,7 @@ class Standing:
     not_before: datetime
     not_after: datetime
     at: datetime
-    missing: tuple[tuple[str, str], ...] | None = None
+    truth: Truth | None = None
 
 
 def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
@@ -65,45 +70,49 @@ def _since(answer: Answer) -> datetime | None:
     return answer.event.at if answer.event else None
 
 
-def of_subscriber(tx: Tx, query: str, rulebook: RulebookAt, now: datetime) -> list[Standing]:
+def of_subscriber(
+    tx: Tx, query: str, rulebook: RulebookAt, now: datetime, *, code: str = ""
+) -> list[Standing]:
     """Return the certificates of a tax code or subscriber id as they stand now, newest first.
 
     `rulebook` gives the one in force at an instant, or None: a dossier is judged by the rules of
-    the day on which it was opened, or today's. Without any, nothing is said of dossiers.
+    the day on which it was opened, or today's. Without any, nothing is said of dossiers. A look-up
+    `code` opens what its own subscriber may read; a wrong one opens nothing.
     """
     wanted = query.strip()
     names = subscribers.ids_by_tax_code(tx, wanted)
     if not names and wanted in subscribers.kinds_of(tx, [wanted]):
         names = [wanted]
-    found = [
-        each for name in names for each in engine.of_subscriber(tx, name) if each.der is not None
-    ]
-    return [_now(tx, each, rulebook, now) for each in reversed(found)]
+    found: list[Standing] = []
+    for name in names:
+        owner = bool(code) and codes.holds(tx, name, code, now)
+        reader = Reader.SUBSCRIBER if owner else Reader.PUBLIC
+        opened = [each for each in cases.cases_of(tx, [name]).get(name, []) if not each.closed_at]
+        next_case = facts.of_case(opened[-1]) if opened else None
+        for each in engine.of_subscriber(tx, name):
+            if each.der is not None:
+                told = _truth(tx, each, rulebook, now, reader=reader, next_case=next_case)
+                found.append(_now(tx, each, now, told))
+    return found[::-1]
 
 
-def _missing(
-    tx: Tx, certificate: Certificate, rulebook_at: RulebookAt, now: datetime
-) -> tuple[tuple[str, str], ...] | None:
+def _truth(
+    tx: Tx,
+    certificate: Certificate,
+    rulebook_at: RulebookAt,
+    now: datetime,
+    *,
+    reader: Reader,
+    next_case: CaseFacts | None,
+) -> Truth | None:
     known = facts.of_certificate(tx, certificate)
-    rulebook = rulebook_at(min(known.dossier_since or now, now)) or rulebook_at(now)
+    today, own = rulebook_at(now), rulebook_at(min(known.dossier_since or now, now))
+    rulebook = composed(today, own) if today and own and own is not today else own or today
     if rulebook is None:
         return None
-    judgement = rules.judge(known.kind, known.documents, rulebook)
-    names = [rulebook.documents[lack.document] for lack in judgement.lacks]
-    return tuple((name.vi, name.en) for name in names)
+    return truth(known, rulebook, now, reader=reader, next_case=next_case)
 
 
-def _now(tx: Tx, certificate: Certificate, rulebook: RulebookAt, now: datetime) -> Standing:
-    standing = by_serial(tx, certificate.serial, now)
-    return Standing(
-        serial=standing.serial,
-        validity=standing.validity,
-        since=standing.since,
-        clause=standing.clause,
-        reason=standing.reason,
-        holds=tuple(hold.source.value for hold in certificate.standing.holds),
-        not_before=standing.not_before,
-        not_after=standing.not_after,
-        at=now,
-        missing=_missing(tx, certificate, rulebook, now),
-    )
+def _now(tx: Tx, certificate: Certificate, now: datetime, told: Truth | None) -> Standing:
+    holds = tuple(hold.source.value for hold in certificate.standing.holds)
+    return replace(by_serial(tx, certificate.serial, now), holds=holds, truth=told)

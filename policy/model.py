@@ -70,12 +70,15 @@ class CaseState(StrEnum):
     PHOTOS_RECEIVED = "photos_received"
     MULTI_COMPANY = "multi_company"
     VIDEO_FAILED = "video_failed"
+    WITH_OFFICER = "with_officer"
     VIDEO_VERIFIED = "video_verified"
     PAYMENT_REQUESTED = "payment_requested"
     UNPAID = "unpaid"
     PAID = "paid"
     TOKEN_SHIPPED = "token_shipped"  # noqa: S105 - a state, no secret
     COURIER_FAILED = "courier_failed"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a state, no secret
+    TOKEN_LOST = "token_lost"  # noqa: S105 - a state, no secret
     TOKEN_RECEIVED = "token_received"  # noqa: S105 - a state, no secret
     DOSSIER_RECEIVED = "dossier_received"
     ACTIVATED = "activated"

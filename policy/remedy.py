@@ -33,11 +33,14 @@ _BY_HAND = frozenset(
         CaseEvent.TAKEN_UP,
         CaseEvent.VIDEO_VERIFIED,
         CaseEvent.VIDEO_FAILED,
+        CaseEvent.HANDED_TO_OFFICER,
         CaseEvent.PAYMENT_REQUESTED,
         CaseEvent.PAYMENT_RECEIVED,
         CaseEvent.COURIER_FAILED,
     }
 )
+
+_WITHOUT_TOKEN = {"token": None, "certificate_id": None, "token_received_at": None, "due_at": None}
 
 
 def open_case(office: Office, subscriber_id: str) -> Case:
@@ -69,7 +72,7 @@ def open_case(office: Office, subscriber_id: str) -> Case:
             closed_at=None,
         )
         cases.add_case(tx, new)
-        _audit(tx, office, now, new, CaseEvent.PHOTOS_UPLOADED)
+        note(tx, office, now, new, CaseEvent.PHOTOS_UPLOADED)
         return new
 
 
@@ -99,8 +102,10 @@ def step(office: Office, case_id: str, event: CaseEvent) -> Case:
             changes["payment_requested_at"] = now
         if event is CaseEvent.PAYMENT_RECEIVED:
             changes["paid_at"] = now
+        if event is CaseEvent.HANDED_TO_OFFICER:
+            changes["assisted"] = True
         cases.update_case(tx, case_id, **changes)
-        _audit(tx, office, now, case, event)
+        note(tx, office, now, case, event)
         return cases.case_named(tx, case_id)
 
 
@@ -123,21 +128,21 @@ def ship(desk: Desk, case_id: str, token: str, request: bytes) -> Certificate:
         state = advance(case.state, CaseEvent.TOKEN_SHIPPED)
         cases.update_case(tx, case_id, state=state, token=token, certificate_id=issued.id)
         _move_token(tx, token, case.subscriber_id, now, *_sent(case, token))
-        _audit(tx, office, now, case, CaseEvent.TOKEN_SHIPPED)
+        note(tx, office, now, case, CaseEvent.TOKEN_SHIPPED)
     return issued
 
 
 def deliver(office: Office, case_id: str) -> Case:
     """The customer has the token: the clock starts; papers that came before count at once."""
     with office.db.begin() as tx:
-        case = _lock(tx, case_id)
+        case = lock(tx, case_id)
         now = office.clock.now()
         state = advance(case.state, CaseEvent.TOKEN_RECEIVED)
         due_at = office.rulebook(now).dossier_due(now)
         cases.update_case(tx, case_id, state=state, token_received_at=now, due_at=due_at)
         _move_token(tx, case.token or "", case.subscriber_id, now, TokenEvent.DELIVER)
-        _audit(tx, office, now, case, CaseEvent.TOKEN_RECEIVED)
-        _settle(office, tx, cases.case_named(tx, case_id), now)
+        note(tx, office, now, case, CaseEvent.TOKEN_RECEIVED)
+        settle(office, tx, cases.case_named(tx, case_id), now)
         return cases.case_named(tx, case_id)
 
 
@@ -148,8 +153,8 @@ def settle_due(office: Office) -> list[str]:
     changed = []
     for case_id in waiting:
         with office.db.begin() as tx:
-            case = _lock(tx, case_id)
-            if _settle(office, tx, case, office.clock.now()):
+            case = lock(tx, case_id)
+            if settle(office, tx, case, office.clock.now()):
                 changed.append(case_id)
     return changed
 
@@ -163,21 +168,21 @@ def next_due(office: Office, tx: Tx) -> list[datetime]:
             found.append(rulebook.payment_due(case.payment_requested_at))
         elif case.state in (CaseState.TOKEN_RECEIVED, CaseState.DOSSIER_RECEIVED) and case.due_at:
             found.append(case.due_at)
-    return sorted(found)
+            # A rulebook may let the irreversible step wait for the morning after.
+            found.append(office.rulebook(case.due_at).forfeits_from(case.due_at))
+    return sorted(set(found))
 
 
 def confirm_lock(office: Office, token: str) -> None:
     """The token reported that it is locked: it stays so for ever, and its case is over."""
     now = office.clock.now()
     with office.db.begin() as tx:
-        case = cases.case_of_token(tx, token)
-        _move_token(
-            tx, token, case.subscriber_id, now, TokenEvent.CONFIRM_LOCK, TokenEvent.LOCK_FOR_EVER
-        )
-        if case.state is CaseState.DEADLINE_MISSED:
+        owner, case = cases.token_owner(tx, token), cases.case_of_token(tx, token)
+        _move_token(tx, token, owner, now, TokenEvent.CONFIRM_LOCK, TokenEvent.LOCK_FOR_EVER)
+        if case is not None and case.state is CaseState.DEADLINE_MISSED:
             state = advance(case.state, CaseEvent.FORFEITED)
             cases.update_case(tx, case.id, state=state, closed_at=now)
-            _audit(tx, office, now, case, CaseEvent.FORFEITED)
+            note(tx, office, now, case, CaseEvent.FORFEITED)
 
 
 def tokens_to_lock(tx: Tx) -> list[str]:
@@ -208,10 +213,14 @@ def follow(tx: Tx, decision: Decision) -> None:
         state = advance(case.state, event)
         closed_at = now if state in FINAL else None
         cases.update_case(tx, case.id, state=state, closed_at=closed_at)
+        if state is CaseState.PAID:  # a new token goes out; the clock starts when it is there
+            cases.update_case(tx, case.id, **_WITHOUT_TOKEN)
+        if case.state is CaseState.TOKEN_LOST:
+            _move_token(tx, token, owner, now, TokenEvent.LOSE)
         _move_token(tx, token, owner, now, TokenEvent.ORDER_LOCK)
 
 
-def _lock(tx: Tx, case_id: str) -> Case:
+def lock(tx: Tx, case_id: str) -> Case:
     """Return a case, locked together with its certificate."""
     certificate_id = cases.case_named(tx, case_id).certificate_id
     if certificate_id is not None:
@@ -219,7 +228,7 @@ def _lock(tx: Tx, case_id: str) -> Case:
     return cases.case_named(tx, case_id, lock=True)
 
 
-def _settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
+def settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
     """Decide one open case anew and do what is due; return whether anything was."""
     if case.closed_at is not None:
         return False
@@ -232,7 +241,7 @@ def _settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
         decisions.carry_out(tx, decision, office.actor)
         state = advance(case.state, CaseEvent.PAYMENT_MISSED)
         cases.update_case(tx, case.id, state=state, closed_at=now)
-        _audit(tx, office, now, case, CaseEvent.PAYMENT_MISSED)
+        note(tx, office, now, case, CaseEvent.PAYMENT_MISSED)
     elif decision.action in (Action.ACTIVATE, Action.FORFEIT):
         decisions.carry_out(tx, decision, office.actor)
         follow(tx, decision)
@@ -282,7 +291,10 @@ def _move_token(tx: Tx, token: str, owner: str, now: datetime, *events: TokenEve
     cases.put_token(tx, token, owner, _token_after(tx, token, *events), now)
 
 
-def _audit(tx: Tx, office: Office, now: datetime, case: Case, event: CaseEvent) -> None:
+def note(
+    tx: Tx, office: Office, now: datetime, case: Case, event: CaseEvent, **more: object
+) -> None:
+    """Write what happened in a case into the audit trail."""
     audit.append(
         tx,
         at=now,
@@ -290,4 +302,5 @@ def _audit(tx: Tx, office: Office, now: datetime, case: Case, event: CaseEvent) 
         act=f"case.{event}",
         subject=f"subscriber:{case.subscriber_id}",
         case=case.id,
+        **more,
     )

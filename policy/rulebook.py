@@ -120,6 +120,11 @@ class Rulebook(Part):
         """Return the last instant (inclusive) at which the remedy dossier may be received."""
         return self.remedy.clock.due(token_received_at, self.calendar)
 
+    def forfeits_from(self, due: datetime) -> datetime:
+        """Return the first instant at which a remedy dossier that was missed at `due` forfeits."""
+        hour = self.remedy.forfeit_hour
+        return due if hour is None else self.calendar.next_morning(due, hour)
+
     def find_grounds(self, act: Act, text: str) -> tuple[str, ...]:
         """Return the names of the grounds for `act` that `text` means: a name or a clause."""
         return tuple(
@@ -215,6 +220,7 @@ def _contradictions(rulebook: Rulebook) -> Iterator[str]:
     yield from _wrong_review(rulebook)
     yield from _wrong_grounds(rulebook)
     yield from _wrong_uses(rulebook)
+    yield from _wrong_replacements(rulebook)
     yield from _wrong_admissions(rulebook)
     yield from _wrong_waves(rulebook)
 
@@ -315,6 +321,13 @@ def _wrong_uses(rulebook: Rulebook) -> Iterator[str]:
                 f"The key {key} names {name}: a revocation for a dossier rests only on the "
                 "contract (Điều 29(1)(d)), so it must name a contract_clause."
             )
+
+
+def _wrong_replacements(rulebook: Rulebook) -> Iterator[str]:
+    for key in ("remedy.refused_ground", "remedy.lost_ground"):
+        ground = rulebook.grounds.get(_at(rulebook, key))
+        if ground is None or ground.act is not Act.REVOKE:
+            yield f"The key {key} is {_at(rulebook, key)}, which is no ground to revoke."
 
 
 def _wrong_admissions(rulebook: Rulebook) -> Iterator[str]:

@@ -237,9 +237,17 @@ class Campaigns(Part):
 
 
 class Remedy(Part):
-    """The terms of the remedy and what happens when they are missed."""
+    """The terms of the remedy and what happens when they are missed.
+
+    With `forfeit_hour` a missed date forfeits at that hour of the next working day, and not at its
+    stroke. `extension_days` is how far force majeure may move the date; 0 allows no extension.
+    """
 
     forfeit_ground: Word
+    refused_ground: Word = "replaced"
+    lost_ground: Word = "key_lost"
+    forfeit_hour: int | None = Field(default=None, ge=0, le=23)
+    extension_days: int = Field(default=0, ge=0, le=366)
     unpaid_clause: Clause
     pending_waits: bool
     clock: Term

@@ -41,6 +41,16 @@ subscriber = Table(
     Index("ix_subscriber_representative_mark", "representative_mark"),
 )
 
+lookup_code = Table(
+    "lookup_code",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+)
+"""The code with which a subscriber reads the look-up pages as such; kept as its SHA-256 alone."""
+
 campaign = Table(
     "campaign",
     metadata,
@@ -82,8 +92,26 @@ remedy_case = Table(
     Column("token_received_at", UtcDateTime),
     Column("due_at", UtcDateTime),
     Column("closed_at", UtcDateTime),
+    Column("contract_returned_at", UtcDateTime),
+    Column("contract_parcel", String(60), nullable=False, server_default=""),
     Index("ix_remedy_case_subscriber_id", "subscriber_id"),
 )
+
+case_extension = Table(
+    "case_extension",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("case_id", ForeignKey("remedy_case.id"), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("evidence", ForeignKey("document.id"), nullable=False),
+    Column("because", String(400), nullable=False),
+    Column("asked_by", String(120), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("approved_by", String(120)),
+    Column("approved_at", UtcDateTime),
+    Index("ix_case_extension_case_id", "case_id"),
+)
+"""A later date for a case, for force majeure: asked for by one person, approved by another."""
 
 token = Table(
     "token",

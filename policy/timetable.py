@@ -27,6 +27,7 @@ from policy.rulebook import Rulebook
 
 _IN_EFFECT = frozenset({CampaignStage.ANNOUNCED, CampaignStage.ENFORCING})
 _LOST = frozenset({CaseState.DEADLINE_MISSED, CaseState.FORFEITED})
+_REPLACED = frozenset({CaseState.TOKEN_REFUSED, CaseState.TOKEN_LOST})
 
 
 def decide(facts: Facts, rulebook: Rulebook, now: datetime) -> Decision:
@@ -49,11 +50,12 @@ def decide(facts: Facts, rulebook: Rulebook, now: datetime) -> Decision:
 
 
 def activation(question: Question, case: CaseFacts) -> Decision:
-    """Return ACTIVATE, FORFEIT, or NOTHING for the certificate of a remedy case."""
+    """Return ACTIVATE, FORFEIT, REVOKE (its token is gone) or NOTHING for a case's certificate."""
     if HoldSource.NOT_ACTIVATED not in question.holds:
         return question.nothing("The certificate does not wait for its activation.")
-    if case.state in _LOST:
-        return _forfeit(question, f"The remedy case {case.id} stands at {case.state}.")
+    gone = _token_gone(question, case)
+    if gone is not None:
+        return gone
     if case.token_received_at is None or case.token_received_at > question.now:
         return question.nothing(
             "The customer has not received the token, so the clock does not run."
@@ -65,16 +67,37 @@ def activation(question: Question, case: CaseFacts) -> Decision:
         return _activate(question, case, f"{clock}, and the full dossier by {question.when(due)}.")
     if question.now < due:
         return question.nothing(f"{clock}; the dossier may come until {question.when(due)}.")
-    return _late(question, in_time, f"{clock}, but not the full dossier by {question.when(due)}.")
+    because = f"{clock}, but not the full dossier by {question.when(due)}."
+    return _late(question, in_time, because, question.rulebook.forfeits_from(due))
 
 
-def _late(question: Question, in_time: Judgement, because: str) -> Decision:
+def _late(
+    question: Question, in_time: Judgement, because: str, forfeits_from: datetime
+) -> Decision:
     """Forfeit, unless what came in time still waits for an officer: the test is receipt."""
     if in_time.state is DossierState.CONTESTED:
         return question.nothing("A document is contested; the case waits for its examination.")
     if in_time.state is DossierState.SUBMITTED and question.rulebook.remedy.pending_waits:
         return question.nothing("All papers came in time and wait for the officer's verdict.")
+    if question.now < forfeits_from:
+        return question.nothing(f"{because} It is forfeited at {question.when(forfeits_from)}.")
     return _forfeit(question, because, sentences(in_time))
+
+
+def _token_gone(question: Question, case: CaseFacts) -> Decision | None:
+    """Return the end of a certificate whose token is forfeited, or is replaced by another."""
+    if case.state in _LOST:
+        return _forfeit(question, f"The remedy case {case.id} stands at {case.state}.")
+    if case.state not in _REPLACED:
+        return None
+    terms = question.rulebook.remedy
+    lost = case.state is CaseState.TOKEN_LOST
+    because = (
+        f"The token {case.token} of the remedy case {case.id} was {'lost' if lost else 'refused'}; "
+        "a new certificate goes into a new token."
+    )
+    ground = terms.lost_ground if lost else terms.refused_ground
+    return question.on_ground(Action.REVOKE, ground, because)
 
 
 def _activate(question: Question, case: CaseFacts, because: str) -> Decision:

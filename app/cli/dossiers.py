@@ -1,4 +1,4 @@
-"""antin dossier, document, case, token: the registration desk."""
+"""antin dossier, document: the registration desk."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,17 +9,14 @@ import typer
 from app.cli.desk import AsJson, Place, console, day, place, show
 from core import durable
 from core.errors import Invalid
-from policy import facts, files, intake, remedy, rules
-from policy.cases import CaseEvent
+from policy import access, facts, files, intake, rules
 from policy.model import Document, Verdict
-from policy.records import cases, documents, subscribers
+from policy.records import documents, subscribers
 
 FILES_FOLDER = "documents"
 
 dossier = typer.Typer(no_args_is_help=True, help="A subscriber's dossier.")
 document = typer.Typer(no_args_is_help=True, help="The papers of dossiers.")
-case = typer.Typer(no_args_is_help=True, help="Remedy cases.")
-token = typer.Typer(no_args_is_help=True, help="The tokens sent to subscribers.")
 
 Subscriber = Annotated[str, typer.Argument(help="The subscriber's id in the register.")]
 Number = Annotated[int, typer.Argument(help="The document's number (antin dossier show).")]
@@ -77,6 +74,16 @@ def reopen(
     """
     intake.reopen(place(context).office, subscriber, because)
     console.print(f"The dossier of {subscriber} is judged by today's rules.")
+
+
+@dossier.command(name="code")
+def give_code(context: typer.Context, subscriber: Subscriber) -> None:
+    """Make a new look-up code for a subscriber, who reads more on the look-up pages with it.
+
+    Hand it over by a contact that is the subscriber's own. Example: antin dossier code KH00001
+    """
+    code = access.give_code(place(context).office, subscriber)
+    console.print(f"The look-up code of {subscriber} is {code}, for 90 days.")
 
 
 @document.command()
@@ -152,52 +159,6 @@ def reject(
     console.print(f"The paper {number} of {owner} is rejected.")
 
 
-@case.command(name="list")
-def list_cases(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the remedy cases that are open. Example: antin case list --json."""
-    with place(context).works.db.read() as tx:
-        found = cases.open_cases(tx)
-    show([_case(each) for each in found], as_json=as_json)
-
-
-@case.command(name="show")
-def show_case(context: typer.Context, name: str, *, as_json: AsJson = False) -> None:
-    """Show one remedy case. Example: antin case show KH00012-1."""
-    with place(context).works.db.read() as tx:
-        found = cases.case_named(tx, name)
-    show([_case(found)], as_json=as_json)
-
-
-@case.command()
-def advance(context: typer.Context, name: str, event: CaseEvent) -> None:
-    """Take a case one step further. Example: antin case advance KH00012-1 video_verified."""
-    office = place(context).office
-    if event is CaseEvent.TOKEN_RECEIVED:
-        after = remedy.deliver(office, name)
-    else:
-        after = remedy.step(office, name, event)
-    console.print(f"The case {name} is {after.state}.")
-
-
-@token.command(name="list")
-def list_tokens(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the tokens and their states. Example: antin token list."""
-    with place(context).works.db.read() as tx:
-        states = cases.token_states(tx)
-    rows = [{"token": serial, "state": state} for serial, state in sorted(states.items())]
-    show(rows, as_json=as_json)
-
-
-@token.command()
-def lock(context: typer.Context, serial: str) -> None:
-    """Record that a token whose lock was ordered is locked, for ever.
-
-    Example: antin token lock LCS1CF015DD
-    """
-    remedy.confirm_lock(place(context).office, serial)
-    console.print(f"The token {serial} is locked for ever.")
-
-
 def _store(desk: Place) -> files.Store:
     return files.Store(folder=desk.home / FILES_FOLDER, vault=desk.works.vault)
 
@@ -206,14 +167,3 @@ def _known(word: str, words: Iterable[str], what: str) -> None:
     known = sorted(words)
     if word not in known:
         raise Invalid(f"The rulebook knows no {what} {word!r}; it knows {', '.join(known)}.")
-
-
-def _case(found: cases.Case) -> dict[str, object]:
-    return {
-        "case": found.id,
-        "subscriber": found.subscriber_id,
-        "state": found.state,
-        "opened": found.opened_at,
-        "token": found.token,
-        "due": found.due_at,
-    }

@@ -22,6 +22,7 @@ from app.cli import (
     plans,
     policies,
     registers,
+    remedies,
     running,
     sheets,
     springs,
@@ -60,8 +61,8 @@ app.add_typer(plans.plan, name="plan")
 dossiers.dossier.registered_commands.extend(registers.app.registered_commands)
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")
-app.add_typer(dossiers.case, name="case")
-app.add_typer(dossiers.token, name="token")
+app.add_typer(remedies.case, name="case")
+app.add_typer(remedies.token, name="token")
 app.add_typer(policies.campaign, name="campaign")
 app.add_typer(policies.rules, name="rules")
 

@@ -12,7 +12,7 @@ from core.database import Tx
 from core.errors import Conflict, NotFound
 from policy.model import CaseState
 from policy.records.batches import batches
-from policy.tables import remedy_case, token
+from policy.tables import case_extension, remedy_case, token
 from policy.tokens import TokenState
 
 
@@ -32,6 +32,23 @@ class Case:
     token_received_at: datetime | None
     due_at: datetime | None
     closed_at: datetime | None
+    contract_returned_at: datetime | None = None
+    contract_parcel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """A later date for a case; `evidence` is the number of a document of the case."""
+
+    id: int
+    case_id: str
+    until: datetime
+    evidence: int
+    because: str
+    asked_by: str
+    asked_at: datetime
+    approved_by: str | None = None
+    approved_at: datetime | None = None
 
 
 def add_case(tx: Tx, new: Case) -> None:
@@ -89,12 +106,59 @@ def token_states(tx: Tx, tokens: Iterable[str] | None = None) -> dict[str, Token
     return {row.serial: TokenState(row.state) for row in tx.execute(query)}
 
 
-def case_of_token(tx: Tx, serial: str) -> Case:
-    """Return the case that a token was sent for; raises NotFound."""
-    row = tx.execute(select(remedy_case).where(remedy_case.c.token == serial)).one_or_none()
-    if row is None:
+def token_owner(tx: Tx, serial: str) -> str:
+    """Return the subscriber that a token was sent to; raises NotFound."""
+    owner: str | None = tx.execute(
+        select(token.c.subscriber_id).where(token.c.serial == serial)
+    ).scalar_one_or_none()
+    if owner is None:
         raise NotFound(f"No remedy case has the token {serial!r}.")
-    return _case(row._mapping)
+    return owner
+
+
+def case_of_token(tx: Tx, serial: str) -> Case | None:
+    """Return the case that has this token now; None for one that was replaced."""
+    row = tx.execute(select(remedy_case).where(remedy_case.c.token == serial)).one_or_none()
+    return None if row is None else _case(row._mapping)
+
+
+def contracts_to_return(tx: Tx) -> list[Case]:
+    """Return the activated cases whose copy of the contract did not go back yet, oldest first."""
+    query = select(remedy_case).where(
+        remedy_case.c.state == CaseState.ACTIVATED, remedy_case.c.contract_returned_at.is_(None)
+    )
+    query = query.order_by(remedy_case.c.closed_at, remedy_case.c.id)
+    return [_case(row._mapping) for row in tx.execute(query)]
+
+
+def add_extension(tx: Tx, **values: Any) -> int:  # noqa: ANN401 - columns
+    """Record that a later date is asked for; return its number."""
+    key = tx.execute(insert(case_extension).values(**values)).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def extension_named(tx: Tx, number: int) -> Extension:
+    """Return an extension, locked; raises NotFound."""
+    query = select(case_extension).where(case_extension.c.id == number).with_for_update()
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no extension number {number}.")
+    return Extension(**row._mapping)
+
+
+def waiting_extensions(tx: Tx) -> list[Extension]:
+    """Return the extensions that nobody approved yet, oldest first."""
+    query = select(case_extension).where(case_extension.c.approved_at.is_(None))
+    return [Extension(**row._mapping) for row in tx.execute(query.order_by(case_extension.c.id))]
+
+
+def approve_extension(tx: Tx, number: int, actor: str, at: datetime) -> None:
+    """Record who approved an extension."""
+    tx.execute(
+        update(case_extension)
+        .where(case_extension.c.id == number)
+        .values(approved_by=actor, approved_at=at)
+    )
 
 
 def _case(values: RowMapping) -> Case:

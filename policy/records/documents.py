@@ -52,19 +52,28 @@ def file_of(tx: Tx, document_id: int) -> tuple[str, str, str, int]:
     return row.subscriber_id, row.address, row.media_type, row.size
 
 
-def set_verdict(tx: Tx, document_id: int, verdict: Verdict, reason: str, at: datetime) -> str:
-    """Write an officer's verdict on a document; return its subscriber's id; raises NotFound."""
-    row = tx.execute(
-        select(document.c.subscriber_id).where(document.c.id == document_id)
-    ).one_or_none()
+def owner_of(tx: Tx, document_id: int) -> tuple[str, str | None]:
+    """Return the subscriber and the case that a document belongs to; raises NotFound."""
+    row = tx.execute(select(document).where(document.c.id == document_id)).one_or_none()
     if row is None:
         raise NotFound(f"There is no document number {document_id}.")
+    return row.subscriber_id, row.case_id
+
+
+def verdict_of(tx: Tx, document_id: int) -> Verdict:
+    """Return the officer's verdict on a document."""
+    query = select(document.c.verdict).where(document.c.id == document_id)
+    return Verdict(tx.execute(query).scalar_one())
+
+
+def set_verdict(tx: Tx, document_id: int, verdict: Verdict, reason: str, at: datetime) -> str:
+    """Write an officer's verdict on a document; return its subscriber's id; raises NotFound."""
+    owner, _ = owner_of(tx, document_id)
     tx.execute(
         update(document)
         .where(document.c.id == document_id)
         .values(verdict=verdict, reason=reason, judged_at=at)
     )
-    owner: str = row.subscriber_id
     return owner
 
 

@@ -9,10 +9,11 @@ from ca.history import Validity
 from ca.model import Act, Certificate
 from core import serials
 from core.errors import NotFound
-from policy import enrol, lookup, orders, rulebook, sweep
+from policy import access, enrol, lookup, orders, rulebook, sweep
 from policy.lookup import Standing
 from policy.model import Party, Request, SubscriberKind, Wanted
 from policy.rulebook import Rulebook
+from policy.truth import DossierSeen
 from tests.support.crash import Crash, CrashingDatabase
 from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, REVOKE_AT, RULES, TEXT, at
 from tests.support.office import Bureau, key_request, person, taints
@@ -102,19 +103,50 @@ def test_tax_code_and_id_find_the_same(spring: Bureau) -> None:
     ]
 
 
-def test_missing_papers_are_named_in_both_languages(lite: Bureau) -> None:
-    """What a dossier lacks is named in Vietnamese and English; a complete one lacks nothing."""
+def test_missing_papers_are_named_to_the_subscriber_alone(lite: Bureau) -> None:
+    """With the look-up code the papers are named in both languages; the public has their number."""
     lite.enrol("KH00001", SubscriberKind.STAFF, without=["contract", "title_proof"])
     lite.enrol("KH00002")
+    code = access.give_code(lite.office, "KH00001")
     now = lite.clock.now()
     with lite.db.read() as tx:
-        (lacking,) = lookup.of_subscriber(tx, "KH00001", always, now)
-        (complete,) = lookup.of_subscriber(tx, "KH00002", always, now)
-    assert lacking.missing == (
+        (named,) = lookup.of_subscriber(tx, "KH00001", always, now, code=code)
+        (public,) = lookup.of_subscriber(tx, "KH00001", always, now)
+        (complete,) = lookup.of_subscriber(tx, "KH00002", always, now, code=code)
+    assert named.truth
+    assert named.truth.documents == (
         ("hợp đồng", "contract"),
         ("giấy bổ nhiệm, xác nhận chức danh", "proof of title"),
     )
-    assert complete.missing == ()
+    assert public.truth
+    assert (public.truth.lacking, public.truth.documents) == (2, ())
+    assert complete.truth
+    assert (complete.truth.dossier, complete.truth.lacking) == (DossierSeen.COMPLETE, 0)
+
+
+def test_a_look_up_code_is_its_own_subscribers_for_its_time(bureau: Bureau) -> None:
+    """A wrong, an older, an ended code and another subscriber's open nothing; spaces do no harm."""
+    for name in ("KH00001", "KH00002"):
+        bureau.enrol(name, without=["contract"])
+    older = access.give_code(bureau.office, "KH00001")
+    code = access.give_code(bureau.office, "KH00001")
+    other = access.give_code(bureau.office, "KH00002")
+    typed = f" {code[:6].lower()} {code[6:]}"
+
+    def opened(text: str) -> bool:
+        with bureau.db.read() as tx:
+            (found,) = lookup.of_subscriber(tx, "KH00001", always, bureau.clock.now(), code=text)
+        return bool(found.truth and found.truth.documents)
+
+    assert [opened(each) for each in (code, typed, older, other, "", "A" * 12)] == [
+        *(True, True),
+        *(False,) * 4,
+    ]
+    assert code not in repr(bureau.trail())
+    bureau.tick(days=91)
+    assert not opened(code)
+    with pytest.raises(NotFound, match="'KH99999'"):
+        access.give_code(bureau.office, "KH99999")
 
 
 def test_old_dossier_is_told_by_its_own_rules(lite: Bureau) -> None:
@@ -127,13 +159,15 @@ def test_old_dossier_is_told_by_its_own_rules(lite: Bureau) -> None:
         )
     )
     now = lite.tick(days=1)
+    code = access.give_code(lite.office, "KH00001")
     with lite.db.read() as tx:
         for own, missing in ((RULES, "contract"), (strict, "proof of title"), (None, "contract")):
             chosen = {opened: own, now: RULES}
-            (found,) = lookup.of_subscriber(tx, "KH00001", chosen.get, now)
-            assert [en for _, en in found.missing or ()] == [missing]
+            (found,) = lookup.of_subscriber(tx, "KH00001", chosen.get, now, code=code)
+            assert found.truth
+            assert [en for _, en in found.truth.documents] == [missing]
         (silent,) = lookup.of_subscriber(tx, "KH00001", lambda _at: None, now)
-    assert silent.missing is None
+    assert silent.truth is None
 
 
 def test_open_holds_are_named(lite: Bureau) -> None:
@@ -173,10 +207,13 @@ def test_unknown_and_unissued_serials_are_not_found(lite: Bureau) -> None:
 def test_no_answer_names_a_person(lite: Bureau, kind: SubscriberKind) -> None:
     """No value of any answer holds a personal value of the subscriber."""
     issued: Certificate = lite.enrol("KH00001", kind, without=["contract"])
+    lite.shipped_case("KH00001")
+    code = access.give_code(lite.office, "KH00001")
     now = lite.clock.now()
     with lite.db.read() as tx:
         answers = [lookup.by_serial(tx, issued.serial, now)]
-        answers += lookup.of_subscriber(tx, "KH00001", always, now)
+        for given in ("", code):
+            answers += lookup.of_subscriber(tx, "KH00001", always, now, code=given)
     told = repr([astuple(each) for each in answers])
     for value in taints(person("KH00001")):
         assert value not in told

@@ -108,14 +108,17 @@ def test_open_cases_and_their_tokens(bureau: Bureau) -> None:
         bureau.tick()
     with bureau.db.begin() as tx:
         assert [each.id for each in cases.open_cases(tx)] == ["KH00001-1", "KH00002-1"]
-        assert cases.case_of_token(tx, "LCS-KH00002").subscriber_id == "KH00002"
+        found = cases.case_of_token(tx, "LCS-KH00002")
+        assert found
+        assert found.subscriber_id == cases.token_owner(tx, "LCS-KH00002") == "KH00002"
         cases.update_case(tx, "KH00001-1", state=CaseState.FORFEITED, closed_at=ISSUED_AT)
         assert [each.id for each in cases.open_cases(tx)] == ["KH00002-1"]
         states = cases.token_states(tx)
         assert states == dict.fromkeys(("LCS-KH00001", "LCS-KH00002"), TokenState.SHIPPED)
         assert cases.token_states(tx, ["LCS404"]) == {}
+        assert cases.case_of_token(tx, "LCS404") is None
         with pytest.raises(NotFound):
-            cases.case_of_token(tx, "LCS404")
+            cases.token_owner(tx, "LCS404")
 
 
 def test_case_ids_are_taken_once(bureau: Bureau) -> None:

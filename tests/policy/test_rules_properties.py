@@ -109,12 +109,16 @@ def test_nobody_is_held_or_revoked_for_missing_papers_unannounced_or_unwarned(
 @given(known=all_facts(), now=instants)
 @settings(max_examples=400)
 def test_a_dossier_is_never_lifted_or_activated_while_incomplete(known: Facts, now: datetime):
-    """LIFT and ACTIVATE come only from a complete dossier, HOLD and ends never from one."""
+    """LIFT and ACTIVATE come only from a complete dossier, HOLD and ends never from one.
+
+    But a token that is gone takes its certificate with it, whatever the papers.
+    """
     decision = decide(known, RULES, now)
     complete = Question(facts=known, rulebook=RULES, now=now).judgement().complete
     if decision.action in {Action.LIFT, Action.ACTIVATE}:
         assert complete
-    if decision.action in {Action.HOLD, Action.REVOKE, Action.REMIND}:
+    gone = decision.ground in {RULES.remedy.lost_ground, RULES.remedy.refused_ground}
+    if decision.action in {Action.HOLD, Action.REVOKE, Action.REMIND} and not gone:
         assert not complete
 
 
@@ -147,7 +151,8 @@ def test_every_act_names_its_clause_and_its_sentence(known: Facts, now: datetime
     assert decision.rulebook == RULES.reference
     if decision.action in ENDS:
         assert decision.reason in FINAL_REASONS
-        assert decision.contract_clause
+        gone = decision.ground in {RULES.remedy.lost_ground, RULES.remedy.refused_ground}
+        assert decision.contract_clause or gone
         assert decision.invalidity_date is None or decision.invalidity_date <= decision.at
 
 

@@ -1,7 +1,7 @@
 """The portal's pages and JSON: what is asked, what is told, in both languages."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,10 +11,10 @@ from core import serials
 from core.clock import SetClock
 from core.database import Database
 from core.errors import NotFound
-from policy import orders, sweep
+from policy import access, orders, sweep
 from policy.model import Party, Request, SubscriberKind, Wanted
 from policy.rulebook import Rulebook
-from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, RULES
+from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, REVOKE_AT, RULES
 from tests.support.office import Bureau, person, taints
 from web.portal import site, words
 
@@ -64,9 +64,38 @@ def test_look_up_by_tax_code(
     text = page.get_data(as_text=True)
     assert page.status_code == 200
     assert f'<html lang="{lang}">' in text
-    for word in (t["hold"], t["missing"], t["dossier_hold"], _hex(bureau, "KH00001")):
+    words_told = (t["hold"], t["dossier_incomplete"], t["dossier_hold"], f"{t['lacking']}: 1")
+    for word in (*words_told, "24:00 01/05/2024", _hex(bureau, "KH00001")):
         assert word in text
+    assert "<li>" not in text
+
+
+@pytest.mark.parametrize(("lang", "t"), [("vi", VI), ("en", EN)])
+def test_look_up_code_names_the_papers(
+    bureau: Bureau, client: FlaskClient, lang: str, t: dict[str, str]
+) -> None:
+    """The subscriber posts the look-up code and reads which papers lack; a wrong code says less."""
+    code = access.give_code(bureau.office, "KH00001")
+    asked = {"q": "9900000001", "lang": lang}
+    page = client.post("/subscriber", query_string=asked, data={"code": code})
+    text = page.get_data(as_text=True)
     assert f"<li>{'hợp đồng' if lang == 'vi' else 'contract'}</li>" in text
+    assert code not in text
+    assert t["code"] not in text
+    wrong = client.post("/subscriber", query_string=asked, data={"code": code[::-1]})
+    assert "<li>" not in wrong.get_data(as_text=True)
+    in_address = client.get("/", query_string=asked | {"code": code})
+    assert "<li>" not in in_address.get_data(as_text=True)
+
+
+def test_language_is_changed_after_the_code(bureau: Bureau, client: FlaskClient) -> None:
+    """The page that a code opened leads to the other language by an address without the code."""
+    code = access.give_code(bureau.office, "KH00001")
+    page = client.post("/subscriber?q=KH00001&lang=vi", data={"code": code})
+    assert 'href="/?q=KH00001&amp;lang=en"' in page.get_data(as_text=True)
+    serial = _hex(bureau, "KH00001")
+    moved = client.post(f"/subscriber?q={serial}", data={"code": code})
+    assert (moved.status_code, moved.headers["Location"]) == (303, f"/status/{serial}")
 
 
 def test_vietnamese_is_the_first_language(client: FlaskClient) -> None:
@@ -86,8 +115,8 @@ def test_complete_dossier_is_said_to_be_so(client: FlaskClient) -> None:
     """A good certificate with all its papers shows both."""
     text = client.get("/?q=KH00002&lang=en").get_data(as_text=True)
     assert EN["good"] in text
-    assert EN["complete"] in text
-    assert EN["missing"] not in text
+    assert EN["dossier_complete"] in text
+    assert EN["lacking"] not in text
 
 
 def test_serial_leads_to_its_page(bureau: Bureau, client: FlaskClient) -> None:
@@ -136,7 +165,6 @@ def test_json_of_a_certificate(bureau: Bureau, client: FlaskClient) -> None:
         "not_before": certificate.not_before.isoformat(),
         "not_after": certificate.not_after.isoformat(),
         "at": "2024-04-21T02:00:00+00:00",
-        "missing_documents": None,
     }
 
 
@@ -144,7 +172,17 @@ def test_json_of_a_subscriber(bureau: Bureau, client: FlaskClient) -> None:
     """The look-up gives every certificate with holds and missing papers."""
     (found,) = client.get("/?q=KH00001&format=json").get_json()["certificates"]
     assert (found["status"], found["holds"]) == ("hold", ["dossier"])
-    assert found["missing_documents"] == [{"vi": "hợp đồng", "en": "contract"}]
+    told = {key: found[key] for key in ("dossier", "documents_lacking", "missing_documents")}
+    assert told == {"dossier": "incomplete", "documents_lacking": 1, "missing_documents": []}
+    assert found["until"] == REVOKE_AT.astimezone(UTC).isoformat()
+    (step,) = found["next_steps"]
+    assert step["key"] == "send_or_lose"
+    assert "24:00 01/05/2024" in step["vi"]
+    assert "24:00 01/05/2024" in step["en"]
+    code = access.give_code(bureau.office, "KH00001")
+    named = client.post("/subscriber?q=KH00001&format=json", data={"code": code}).get_json()
+    documents = named["certificates"][0]["missing_documents"]
+    assert documents == [{"vi": "hợp đồng", "en": "contract"}]
 
 
 @pytest.mark.parametrize(

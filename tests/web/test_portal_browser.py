@@ -12,7 +12,7 @@ from ca.model import Act
 from core import serials
 from core.clock import SetClock
 from core.database import Database
-from policy import sweep
+from policy import access, sweep
 from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, RULES
 from tests.support.office import Bureau
 from web.portal import site, words
@@ -93,6 +93,8 @@ def test_people_look_a_certificate_up(page: Page, bureau: Bureau, address: str) 
     expect(card).to_have_count(1)
     expect(card.get_by_role("heading")).to_have_text(VI["hold"])
     expect(card).to_contain_text(VI["dossier_hold"])
+    page.get_by_label(VI["code"]).fill(access.give_code(bureau.office, "KH00001"))
+    page.get_by_role("button", name=VI["look_up"]).last.click()
     expect(card.get_by_role("listitem")).to_have_text("hợp đồng")
 
     card.get_by_role("link", name=serial).click()

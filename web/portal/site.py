@@ -18,6 +18,7 @@ from core.errors import AntinError, Invalid, NotFound
 from policy import lookup
 from policy.lookup import Standing
 from policy.rulebook import Rulebook
+from policy.truth import Truth
 from web.portal import words
 
 _MOST_QUERY = 64
@@ -45,6 +46,8 @@ def build(
     site.config.update(MAX_CONTENT_LENGTH=16 * 1024)
     pages = _Pages(db, clock, rulebook, zone)
     site.add_url_rule("/", "home", pages.home)
+    # Posted, so that a look-up code stands in no address, history or log.
+    site.add_url_rule("/subscriber", "subscriber", pages.home, methods=["POST"])
     site.add_url_rule("/status/<serial>", "status", pages.status)
     site.add_url_rule("/health/live", "live", lambda: "live")
     site.register_error_handler(AntinError, _explain)
@@ -63,21 +66,24 @@ class _Pages:
 
     def home(self) -> AnyResponse | str:
         query = request.args.get("q", "").strip()
-        if len(query) > _MOST_QUERY:
-            raise Invalid(f"The question has {len(query)} characters; the limit is {_MOST_QUERY}.")
+        code = request.form.get("code", "").strip()
+        if len(query) > _MOST_QUERY or len(code) > _MOST_QUERY:
+            most = max(len(query), len(code))
+            raise Invalid(f"The question has {most} characters; the limit is {_MOST_QUERY}.")
         if not query.isprintable():
             raise Invalid("The question holds a character that cannot be seen; write it again.")
         if not query:
             return render_template("home.html", query="", found=None)
         now = self.clock.now()
         with self.db.read() as tx:
-            found = lookup.of_subscriber(tx, query, self._rulebook, now)
+            found = lookup.of_subscriber(tx, query, self._rulebook, now, code=code)
         if not found and _is_serial(query):
             lang, form = request.args.get("lang"), request.args.get("format")
-            return redirect(url_for("status", serial=query, lang=lang, format=form))
+            where = url_for("status", serial=query, lang=lang, format=form)
+            return redirect(where, HTTPStatus.SEE_OTHER if code else HTTPStatus.FOUND)
         if _wants_json():
             return jsonify(certificates=[_plain(each) for each in found])
-        return render_template("home.html", query=query, found=found)
+        return render_template("home.html", query=query, found=found, coded=bool(code))
 
     def status(self, serial: str) -> AnyResponse | str:
         at = self._instant(request.args.get("at"))
@@ -180,7 +186,15 @@ def _plain(found: Standing) -> dict[str, Any]:
         "not_before": found.not_before.isoformat(),
         "not_after": found.not_after.isoformat(),
         "at": found.at.isoformat(),
-        "missing_documents": None
-        if found.missing is None
-        else [{"vi": vi, "en": en} for vi, en in found.missing],
+        **(_told(found.truth) if found.truth else {}),
+    }
+
+
+def _told(truth: Truth) -> dict[str, Any]:
+    return {
+        "dossier": truth.dossier.value,
+        "documents_lacking": truth.lacking,
+        "missing_documents": [{"vi": vi, "en": en} for vi, en in truth.documents],
+        "until": truth.until.isoformat() if truth.until else None,
+        "next_steps": [{"key": each.key, "vi": each.vi, "en": each.en} for each in truth.steps],
     }

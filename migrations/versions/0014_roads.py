@@ -1,0 +1,51 @@
+"""Look-up codes; later dates and returned contracts of remedy cases."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from core.database import Identity, UtcDateTime
+
+revision = "0014"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the change."""
+    op.create_table(
+        "lookup_code",
+        sa.Column("subscriber_id", sa.String(length=60), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("made_at", UtcDateTime, nullable=False),
+        sa.Column("ends_at", UtcDateTime, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name="fk_lookup_code_subscriber_id_subscriber"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name="pk_lookup_code"),
+    )
+    op.add_column("remedy_case", sa.Column("contract_returned_at", UtcDateTime))
+    op.add_column(
+        "remedy_case",
+        sa.Column("contract_parcel", sa.String(length=60), nullable=False, server_default=""),
+    )
+    op.create_table(
+        "case_extension",
+        sa.Column("id", Identity, nullable=False),
+        sa.Column("case_id", sa.String(length=60), nullable=False),
+        sa.Column("until", UtcDateTime, nullable=False),
+        sa.Column("evidence", Identity, nullable=False),
+        sa.Column("because", sa.String(length=400), nullable=False),
+        sa.Column("asked_by", sa.String(length=120), nullable=False),
+        sa.Column("asked_at", UtcDateTime, nullable=False),
+        sa.Column("approved_by", sa.String(length=120)),
+        sa.Column("approved_at", UtcDateTime),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["remedy_case.id"], name="fk_case_extension_case_id_remedy_case"
+        ),
+        sa.ForeignKeyConstraint(
+            ["evidence"], ["document.id"], name="fk_case_extension_evidence_document"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_case_extension"),
+    )
+    op.create_index("ix_case_extension_case_id", "case_extension", ["case_id"])
