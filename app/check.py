@@ -13,6 +13,8 @@ from ca import records
 from ca.reconcile import PATIENCE
 from core import serials
 from policy import due, replay
+from policy.delivery import State
+from policy.records import deliveries, outbox
 
 _RESPONDER_ALARM = timedelta(days=7)
 _STATEMENT_ALARM = timedelta(days=90)
@@ -90,6 +92,20 @@ def _holds(works: Works) -> Iterator[str]:
             )
 
 
+def _notices(works: Works) -> Iterator[str]:
+    with works.db.read() as tx:
+        aside = outbox.troubled_notices(tx)
+        states = deliveries.count_states(tx)
+    if aside:
+        first = aside[0]
+        yield (
+            f"{len(aside)} notices are put aside, for no text can be made of them; the first is "
+            f"{first.id}: {first.trouble} `antin notice retry` tries again."
+        )
+    if published := states.get(State.PUBLISHED, 0):
+        yield f"{published} notices reached nobody and are published; see `antin notice list`."
+
+
 def _decisions(works: Works) -> Iterator[str]:
     with works.db.read() as tx:
         _, differences = replay.replay(tx, works.rulebooks)
@@ -111,6 +127,7 @@ _CHECKS: dict[str, Callable[[Works], Iterator[str]]] = {
     "statements' certificate": _statements,
     "interrupted issuances": _pending,
     "holds that ended": _holds,
+    "notices": _notices,
     "decisions replay": _decisions,
     "audit trail": _audit,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from app import rulebooks, schema, shipped
+from app import mailing, rulebooks, schema, shipped
 from app.authorities import load_index
 from app.config import ROOT, issuer_role
 from app.instance import VAULT_FILE, Instance
@@ -25,6 +25,7 @@ from crl.publish import publish
 from crl.schedule import publish_if_due, tick
 from hsm.keys import PrivateKey
 from ocsp.reserve import Keeper
+from policy.deliver import Post
 from policy.enrol import Desk
 from policy.office import Office
 from policy.rulebook import Rulebook
@@ -111,6 +112,11 @@ class Works:
     def desk(self, actor: str) -> Desk:
         """Return the registration authority together with the issuing CA."""
         return Desk(office=self.office(actor), issuer=self.issuer(), profiles=self.profiles)
+
+    @cached_property
+    def post(self) -> Post:
+        """The channels by which notices go out."""
+        return mailing.post(self.instance)
 
     @cached_property
     def keeper(self) -> Keeper:

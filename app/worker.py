@@ -16,11 +16,10 @@ from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
 from core.errors import AntinError, Unavailable
-from policy import due, notices, remedy
+from policy import deliver, due, remedy
 
 ROUND_SECONDS = 2.0
 RESERVE_SECONDS = 2.0
-OUTBOX_FOLDER = "outbox"
 _ACTOR = "worker:round"
 _MOMENT = timedelta(seconds=1)
 
@@ -44,10 +43,7 @@ def once(works: Works) -> list[str]:
         ("lift holds whose time is over", lambda: due.lift_ended(works.office(_ACTOR))),
         ("carry out planned revocations", lambda: due.carry_out_plans(works.office(_ACTOR))),
         ("settle remedy cases", lambda: remedy.settle_due(works.office(_ACTOR))),
-        (
-            "write notices",
-            lambda: notices.write_due(works.office(_ACTOR), works.instance.home / OUTBOX_FOLDER),
-        ),
+        ("deliver notices", lambda: deliver.deliver_due(works.office(_ACTOR), works.post)),
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("renew the statements' certificate", lambda: statements.renew(works)),
         ("publish CRLs", lambda: _publish(works)),

@@ -64,6 +64,7 @@ certificate = Table(
     CheckConstraint("status = 'good' OR since IS NOT NULL", name="since_unless_good"),
     Index("ix_certificate_serial", "serial"),
     Index("ix_certificate_subscriber", "subscriber"),
+    Index("ix_certificate_not_after", "not_after", "id"),
     Index("ix_certificate_spki_sha256", "spki_sha256"),
     Index(
         "ix_certificate_pending",

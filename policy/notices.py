@@ -1,77 +1,117 @@
-"""Notices to subscribers: queued in the acting commit, rendered in Vietnamese when written.
+"""Notices composed: a row of the outbox and the register's entry become a message to a person.
 
-For now they are written as files into the outbox folder, one each, readable by the owner alone.
+Personal data comes in here and goes out through a channel alone; errors name none of it.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from importlib import resources
-from pathlib import Path
-from string import Template
+from typing import Any
 
-from core import durable
+from ca.model import HoldSource
 from core.database import Tx
-from policy import rules
-from policy.model import Facts
+from core.errors import Invalid
+from policy import rules, wording
+from policy.channels.letters import Message, Recipient, one_line
+from policy.model import Action, Facts
 from policy.office import Office
-from policy.records import decisions, outbox, subscribers
+from policy.records import decisions, subscribers
 from policy.records.outbox import Notice
 from policy.register import Subscriber
 from policy.rulebook import Rulebook
+from policy.wording import Language, Letterhead
 
-_BATCH = 200
-
-
-def write_due(office: Office, folder: Path) -> int:
-    """Write every queued notice into `folder` and mark it written; return how many there were.
-
-    A crash in between writes a file again under the same name: a notice is never lost.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    written = 0
-    while batch := _write_batch(office, folder):
-        written += batch
-    return written
+_RULE = "\n" + "-" * 40 + "\n\n"
 
 
-def _write_batch(office: Office, folder: Path) -> int:
-    now = office.clock.now()
-    with office.db.begin() as tx:
-        waiting = outbox.unwritten_notices(tx, _BATCH)
-        for each in waiting:
-            text = render(tx, office, each)
-            durable.write(folder / f"{each.id:08}-{each.template}.txt", text.encode(), mode=0o600)
-        outbox.mark_written(tx, [each.id for each in waiting], now)
-    return len(waiting)
-
-
-def render(tx: Tx, office: Office, notice: Notice) -> str:
-    """Return the notice's text, addressed to its subscriber."""
+def compose(tx: Tx, office: Office, notice: Notice, letterhead: Letterhead) -> Message:
+    """Return the notice as a message in its subscriber's language; raises Invalid or NotFound."""
     subscriber = subscribers.subscriber_of(tx, office.vault, notice.subscriber_id)
-    values = json.loads(notice.values)
-    known = decisions.named(tx, values["decision"]).facts
+    language = subscribers.language_of(tx, notice.subscriber_id)
+    stored = values_of(notice)
+    known = decisions.named(tx, str(stored["decision"])).facts if "decision" in stored else None
     rulebook = office.rulebook(notice.queued_at, known)
-    text = resources.files("policy").joinpath("texts", f"{notice.template}.vi.txt")
-    return Template(text.read_text("utf-8")).substitute(
-        addressee=_addressee(subscriber),
-        email=subscriber.personal.email,
-        serial=values["serial"],
-        at=_local(datetime.fromisoformat(values["at"]), rulebook),
-        clause=values["clause"],
-        missing=_missing(known, rulebook),
+    kind = _kind(notice.template, known)
+    to = _recipient(subscriber)
+    written = [
+        wording.write(
+            kind,
+            each,
+            _values(stored, known, rulebook, each),
+            addressee=to.name,
+            letterhead=letterhead,
+        )
+        for each in language.each
+    ]
+    return Message(
+        number=notice.id,
+        kind=notice.template,
+        key=f"notice-{notice.id}.{notice.queued_at:%Y%m%d%H%M%S}",
+        to=to,
+        subject=" / ".join(each.subject for each in written),
+        text=_RULE.join(each.text for each in written),
+        short=written[0].short,
+        languages=tuple(language.each),
+        queued_at=notice.queued_at,
     )
 
 
-def _addressee(subscriber: Subscriber) -> str:
-    person = subscriber.personal.holder or subscriber.personal.representative
-    return f"{subscriber.organisation} - {person}" if subscriber.organisation else person
+def values_of(notice: Notice) -> Mapping[str, Any]:
+    """Return what was noted when the notice was queued; raises Invalid when it is no object."""
+    try:
+        stored = json.loads(notice.values)
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict):
+        raise Invalid(f"The values of the notice {notice.id} are no JSON object.")
+    return stored
 
 
-def _local(at: datetime, rulebook: Rulebook) -> str:
-    return at.astimezone(rulebook.calendar.zone).strftime("%H:%M ngày %d/%m/%Y")
+def _kind(template: str, known: Facts | None) -> str:
+    """Return which text serves: who is held already is not threatened with the hold."""
+    certificate = known.certificate if known else None
+    held = certificate is not None and HoldSource.DOSSIER in certificate.holds
+    return "remind_held" if template == Action.REMIND and held else template
 
 
-def _missing(known: Facts, rulebook: Rulebook) -> str:
+def _recipient(subscriber: Subscriber) -> Recipient:
+    personal = subscriber.personal
+    person = personal.holder or personal.representative
+    name = f"{subscriber.organisation} - {person}" if subscriber.organisation else person
+    return Recipient(
+        name=one_line(name),
+        email=one_line(personal.email),
+        phone=one_line(personal.phone),
+        province=one_line(subscriber.province),
+    )
+
+
+def _values(
+    stored: Mapping[str, Any], known: Facts | None, rulebook: Rulebook, language: Language
+) -> dict[str, str]:
+    """Return everything that a text may name; instants in local time."""
+    values = {name: one_line(str(stored[name])) for name in ("serial", "clause", "case")
+              if stored.get(name)}  # fmt: skip
+    instants = {
+        name: datetime.fromisoformat(str(stored[name]))
+        for name in ("at", "due", "end")
+        if stored.get(name)
+    }
+    if known is not None:
+        values["missing"] = _missing(known, rulebook, language)
+        if known.campaign is not None:
+            instants["hold_at"] = known.campaign.hold_at
+            instants["revoke_at"] = known.campaign.revoke_at
+    form = "%H:%M ngày %d/%m/%Y" if language is Language.VI else "%H:%M on %Y-%m-%d (UTC%z)"
+    return values | {
+        name: each.astimezone(rulebook.calendar.zone).strftime(form)
+        for name, each in instants.items()
+    }
+
+
+def _missing(known: Facts, rulebook: Rulebook, language: Language) -> str:
     lacks = rules.judge(known.kind, known.documents, rulebook).lacks
-    names = [rulebook.documents[lack.document].vi for lack in lacks]
-    return "\n".join(f"  - {name}" for name in names) or "  (không)"
+    documents = [rulebook.documents[lack.document] for lack in lacks]
+    names = [each.vi if language is Language.VI else each.en for each in documents]
+    nothing = "  (không)" if language is Language.VI else "  (none)"
+    return "\n".join(f"  - {name}" for name in names) or nothing

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from core.database import Identity, UtcDateTime, metadata
@@ -36,6 +37,7 @@ subscriber = Table(
     Column("registered_at", UtcDateTime, nullable=False),
     Column("reopened_at", UtcDateTime),
     Column("warnings", Text, nullable=False, server_default="[]"),
+    Column("language", String(4), nullable=False, server_default="both"),
     CheckConstraint("kind IN ('organisation', 'individual', 'staff')", name="kind"),
     Index("ix_subscriber_tax_code", "tax_code"),
     Index("ix_subscriber_representative_mark", "representative_mark"),
@@ -180,7 +182,55 @@ notice = Table(
     Column("template", String(40), nullable=False),
     Column("values", Text, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
-    Column("written_at", UtcDateTime),
+    Column("due_at", UtcDateTime),
+    Column("trouble", Text, nullable=False, server_default=""),
     Index("ix_notice_subscriber_id", "subscriber_id"),
+    Index(
+        "ix_notice_due_at",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
 )
-"""The outbox: what subscribers are to be told; the text is rendered when it is written."""
+"""The outbox: what subscribers are to be told; the text is rendered when it is sent."""
+
+notice_delivery = Table(
+    "notice_delivery",
+    metadata,
+    Column("notice_id", ForeignKey("notice.id"), primary_key=True, autoincrement=False),
+    Column("channel", String(20), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("reference", String(200), nullable=False),
+    CheckConstraint(
+        "state IN ('waiting', 'sent', 'delivered', 'bounced', 'failed', 'published')", name="state"
+    ),
+)
+"""How a notice fared on each channel that was tried; no address and no name stands here."""
+
+notice_publication = Table(
+    "notice_publication",
+    metadata,
+    Column("notice_id", ForeignKey("notice.id"), primary_key=True, autoincrement=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("serial", String(40), nullable=False),
+    Column("template", String(40), nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("published_at", UtcDateTime, nullable=False),
+    Index("ix_notice_publication_serial", "serial"),
+    Index("ix_notice_publication_subscriber_id", "subscriber_id"),
+)
+"""The notices that no channel could deliver: the look-up site says so, without their text."""
+
+renewal_mark = Table(
+    "renewal_mark",
+    metadata,
+    Column("stage", Integer, primary_key=True, autoincrement=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("certificate_id", Identity, nullable=False),
+)
+"""How far each stage of renewal reminders came: certificates in the order of their ends."""

@@ -19,6 +19,7 @@ from app.cli import (
     issuers,
     keys,
     lifecycle,
+    notices,
     plans,
     policies,
     registers,
@@ -57,6 +58,7 @@ app.add_typer(hsm.app, name="hsm")
 app.add_typer(sheets.app, name="sheet")
 app.add_typer(issuers.issuer, name="issuer")
 app.add_typer(keys.key, name="key")
+app.add_typer(notices.notice, name="notice")
 app.add_typer(plans.plan, name="plan")
 dossiers.dossier.registered_commands.extend(registers.app.registered_commands)
 app.add_typer(dossiers.dossier, name="dossier")

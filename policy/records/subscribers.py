@@ -15,6 +15,7 @@ from policy.records.batches import batches
 from policy.register import Personal, Subscriber
 from policy.tables import subscriber
 from policy.vault import Vault
+from policy.wording import Language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,24 @@ def warnings_of(tx: Tx, subscriber_id: str) -> list[str]:
     query = select(subscriber.c.warnings).where(subscriber.c.id == subscriber_id)
     found = tx.execute(query).scalar_one_or_none()
     return list(json.loads(found)) if found else []
+
+
+def language_of(tx: Tx, subscriber_id: str) -> Language:
+    """Return the language in which a subscriber is written to; raises NotFound."""
+    query = select(subscriber.c.language).where(subscriber.c.id == subscriber_id)
+    found = tx.execute(query).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
+    return Language(found)
+
+
+def set_language(tx: Tx, subscriber_id: str, language: Language) -> None:
+    """Record in which language a subscriber is written to; raises NotFound."""
+    changed = tx.execute(
+        update(subscriber).where(subscriber.c.id == subscriber_id).values(language=language)
+    )
+    if changed.rowcount == 0:
+        raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
 
 
 def subscriber_ids(tx: Tx) -> list[str]:

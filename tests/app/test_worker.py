@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app import config, create, worker
+from app import config, create, mailing, worker
 from app.instance import CRL_FOLDER, OCSP_SUBSCRIBER, VAULT_FILE
 from app.wiring import Works
 from ca import lifecycle, records
@@ -102,7 +102,7 @@ def _number(works: Works, issuer: str = "issuing") -> int:
 
 
 def _outbox(works: Works) -> list[Path]:
-    folder = works.instance.home / worker.OUTBOX_FOLDER
+    folder = works.instance.home / mailing.OUTBOX_FOLDER
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
@@ -192,11 +192,11 @@ def test_unwritable_outbox_stops_no_other_task(works: Works, subscriber: str) ->
     certificate = _issue(works, subscriber)
     order = Request(by=Party.AUTHORITY, ground="authority_order")
     orders.ask(works.office("operator:lan"), certificate.serial, Wanted.SUSPEND, order)
-    outbox = works.instance.home / worker.OUTBOX_FOLDER
+    outbox = works.instance.home / mailing.OUTBOX_FOLDER
     outbox.touch()
     number = _number(works)
     (sentence,) = worker.once(works)
-    assert sentence.startswith("The worker could not write notices: ")
+    assert sentence.startswith("The worker could not deliver notices: ")
     assert _number(works) > number
     outbox.unlink()
     assert worker.once(works) == []
@@ -259,7 +259,7 @@ def test_unforeseen_failure_is_told_without_detail(
 
 def test_running_worker_goes_on_and_stops(works: Works, clock: SetClock) -> None:
     """The worker does rounds, also after one that failed, until it is told to stop."""
-    (works.instance.home / worker.OUTBOX_FOLDER).touch()
+    (works.instance.home / mailing.OUTBOX_FOLDER).touch()
     clock.move_to(clock.now() + timedelta(days=1))
     number = _number(works)
     stop = threading.Event()

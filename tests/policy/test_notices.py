@@ -9,15 +9,18 @@ import pytest
 
 from ca.model import Act
 from core import serials
-from core.errors import Invalid
-from policy import notices, orders, remedy, sweep
+from core.errors import Unavailable
+from policy import deliver, notices, orders, remedy, sweep, wording
 from policy.cases import CaseEvent
 from policy.decisions import TOLD
+from policy.deliver import deliver_due
 from policy.model import Party, Request, SubscriberKind, Wanted
+from policy.records import outbox
 from policy.vault import Vault, new_key
 from tests.support.crash import Crash, CrashingDatabase
 from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, PAPERS, REVOKE_AT, RULES
 from tests.support.office import ORGANISATION, Bureau, person, taints
+from tests.support.post import to_folder
 
 
 @pytest.fixture
@@ -41,11 +44,12 @@ def _texts(folder: Path) -> dict[str, str]:
 
 def test_reminder_names_the_missing_papers(announced: Bureau, folder: Path) -> None:
     """The reminder is addressed to the subscriber and lists every missing paper in Vietnamese."""
-    assert notices.write_due(announced.office, folder) == 1
+    assert deliver_due(announced.office, to_folder(folder)) == 1
     (text,) = _texts(folder).values()
     personal = person("KH00001")
     (certificate,) = announced.all_of("KH00001")
-    assert text.startswith(f"Kính gửi: CÔNG TY TNHH SỐ 1 - {personal.holder} <{personal.email}>\n")
+    assert text.startswith(f"To: {personal.email}\nSubject: Hồ sơ của chứng thư số ")
+    assert f"\n\nKính gửi: CÔNG TY TNHH SỐ 1 - {personal.holder}\n" in text
     assert f"Hồ sơ đăng ký của chứng thư số {serials.to_hex(certificate.serial)}" in text
     assert "  - hợp đồng\n  - giấy tờ tùy thân của người đại diện pháp luật\n" in text
     assert "đơn đề nghị" not in text
@@ -57,7 +61,7 @@ def test_whole_spring_in_letters(announced: Bureau, folder: Path) -> None:
     sweep.enforce(announced.office, "spring", Act.SUSPEND)
     announced.move(REVOKE_AT)
     sweep.enforce(announced.office, "spring", Act.REVOKE)
-    assert notices.write_due(announced.office, folder) == 3
+    assert deliver_due(announced.office, to_folder(folder)) == 3
     texts = _texts(folder)
     assert "bị tạm dừng từ 00:00 ngày 20/04/2024" in texts["hold"]
     for template, ground in (("hold", "dossier_missing"), ("revoke", "dossier_still_missing")):
@@ -71,9 +75,9 @@ def test_hold_of_a_complete_dossier_lists_no_paper(lite: Bureau, folder: Path) -
     certificate = lite.enrol("KH00001", SubscriberKind.INDIVIDUAL)
     order = Request(by=Party.AUTHORITY, ground="authority_order", reference="QD-1")
     orders.ask(lite.office, certificate.serial, Wanted.SUSPEND, order)
-    notices.write_due(lite.office, folder)
+    deliver_due(lite.office, to_folder(folder))
     (text,) = _texts(folder).values()
-    assert text.startswith(f"Kính gửi: {person('KH00001').holder} <")
+    assert f"\nKính gửi: {person('KH00001').holder}\n" in text
     assert "  (không)" in text
     assert "130/2018:28(1)(c)" in text
 
@@ -91,7 +95,7 @@ def test_both_ends_of_the_remedy_in_letters(lite: Bureau, folder: Path) -> None:
         remedy.step(lite.office, case.id, event)
     lite.tick(days=20)
     remedy.settle_due(lite.office)
-    assert notices.write_due(lite.office, folder) == 3
+    assert deliver_due(lite.office, to_folder(folder)) == 3
     texts = _texts(folder)
     assert "được kích hoạt từ" in texts["activate"]
     assert "thiết bị bị khóa vĩnh viễn" in texts["forfeit"]
@@ -99,54 +103,87 @@ def test_both_ends_of_the_remedy_in_letters(lite: Bureau, folder: Path) -> None:
 
 
 def test_every_told_action_has_its_text() -> None:
-    """There is a text for each action of which subscribers are told, and it is Vietnamese."""
+    """There is a text for each action of which subscribers are told, in each language."""
     texts = Path(notices.__file__).parent / "texts"
-    assert {each.name for each in texts.iterdir()} == {f"{each}.vi.txt" for each in TOLD}
-    for each in texts.iterdir():
-        assert each.read_text("utf-8").startswith("Kính gửi: ${addressee} <${email}>\n")
+    kinds = {*wording.KINDS, "frame"}
+    assert {each.name for each in texts.iterdir()} == {
+        f"{kind}.{language}.txt" for kind in kinds for language in ("vi", "en")
+    }
+    assert set(wording.KINDS) >= TOLD
 
 
 def test_files_are_private(announced: Bureau, folder: Path) -> None:
     """Letters hold personal data: the folder is 0700 and each file 0600."""
-    notices.write_due(announced.office, folder)
+    deliver_due(announced.office, to_folder(folder))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()} == {0o600}
 
 
 def test_what_was_written_is_not_written_again(announced: Bureau, folder: Path) -> None:
     """A second run writes nothing; a new notice gets a new file beside the old one."""
-    assert notices.write_due(announced.office, folder) == 1
-    assert notices.write_due(announced.office, folder) == 0
+    assert deliver_due(announced.office, to_folder(folder)) == 1
+    assert deliver_due(announced.office, to_folder(folder)) == 0
     announced.move(HOLD_AT)
     sweep.enforce(announced.office, "spring", Act.SUSPEND)
-    assert notices.write_due(announced.office, folder) == 1
+    assert deliver_due(announced.office, to_folder(folder)) == 1
     assert len(list(folder.iterdir())) == 2
 
 
+@pytest.mark.parametrize("commit", [1, 2])
 @pytest.mark.parametrize("persisted", [False, True])
-def test_crash_between_writing_and_marking(
-    announced: Bureau, folder: Path, *, persisted: bool
+def test_crash_around_sending(
+    announced: Bureau, folder: Path, *, commit: int, persisted: bool
 ) -> None:
-    """A crash after the file was written leaves one file of that name, whole, also afterwards."""
-    crashing = announced.on(CrashingDatabase(announced.db, 1, persisted=persisted)).office
+    """Wherever the machine stops, the notice goes out, at least once, as the same file."""
+    crashing = announced.on(CrashingDatabase(announced.db, commit, persisted=persisted)).office
     with pytest.raises(Crash):
-        notices.write_due(crashing, folder)
-    before = _texts(folder)
-    assert notices.write_due(announced.office, folder) == (0 if persisted else 1)
-    assert _texts(folder) == before
-    assert len(before) == 1
+        deliver_due(crashing, to_folder(folder))
+    announced.tick(minutes=5)
+    done = (commit, persisted) == (2, True)
+    assert deliver_due(announced.office, to_folder(folder)) == (0 if done else 1)
+    assert len(_texts(folder)) == 1
+    assert announced.notices() == []
 
 
-def test_letters_that_cannot_be_opened_stay_queued(lite: Bureau, folder: Path) -> None:
-    """With the wrong vault key nothing is written and nothing is marked: no letter is lost."""
+def test_one_that_cannot_be_read_holds_up_no_other(bureau: Bureau, folder: Path) -> None:
+    """What no text can be made of is put aside with its reason; all after it are written."""
+    bureau.enter("KH00001")
+    bureau.enrol("KH00002", without=["contract"])
+    now = bureau.clock.now()
+    broken = ("{}", "no JSON", "[]", '{"decision": 7}', '{"at": "yesterday"}', '{"decision": "x"}')
+    with bureau.db.begin() as tx:
+        for values in broken:
+            outbox.add_notice(tx, "KH00001", "hold", values, now)
+        outbox.add_notice(tx, "KH00001", "no_such_text", "{}", now)
+    bureau.move(ANNOUNCED_AT)
+    bureau.campaign()
+    with pytest.raises(Unavailable, match="The notice 1 was put aside: "):
+        deliver_due(bureau.office, to_folder(folder))
+    assert list(_texts(folder)) == ["remind"]
+    with bureau.db.read() as tx:
+        aside = outbox.troubled_notices(tx)
+    assert len(aside) == len(broken) + 1
+    assert aside[0].trouble.startswith("The text of 'hold' asks for ")
+    assert aside[-1].trouble == "There is no text for notices of the kind 'no_such_text'."
+    assert deliver_due(bureau.office, to_folder(folder)) == 0  # it rests
+    bureau.tick(hours=1)
+    with pytest.raises(Unavailable, match="put aside"):
+        deliver_due(bureau.office, to_folder(folder))
+
+
+def test_letters_that_cannot_be_opened_are_not_lost(lite: Bureau, folder: Path) -> None:
+    """With the wrong vault key nothing is written; with the right one a retry writes it."""
     lite.enrol("KH00001", without=["contract"])
     lite.move(ANNOUNCED_AT)
     lite.campaign()
     blind = replace(lite.office, vault=Vault(new_key()))
-    with pytest.raises(Invalid, match="does not open"):
-        notices.write_due(blind, folder)
-    assert list(folder.iterdir()) == []
-    assert notices.write_due(lite.office, folder) == 1
+    with pytest.raises(Unavailable, match="does not open"):
+        deliver_due(blind, to_folder(folder))
+    assert not folder.exists()
+    (waiting,) = lite.notices()
+    deliver.retry(lite.office, waiting.id)
+    assert deliver_due(lite.office, to_folder(folder)) == 1
+    assert lite.notices() == []
 
 
 def test_queue_holds_no_personal_data(announced: Bureau) -> None:
@@ -159,12 +196,12 @@ def test_queue_holds_no_personal_data(announced: Bureau) -> None:
 
 def test_more_than_one_batch(lite: Bureau, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue longer than one batch is written to its end in one run."""
-    monkeypatch.setattr(notices, "_BATCH", 2)
+    monkeypatch.setattr(deliver, "_BATCH", 2)
     for number in range(1, 6):
         lite.enrol(f"KH0000{number}", without=["contract"])
     lite.move(ANNOUNCED_AT)
     lite.campaign()
-    assert notices.write_due(lite.office, folder) == 5
+    assert deliver_due(lite.office, to_folder(folder)) == 5
     assert len(list(folder.iterdir())) == 5
 
 

@@ -158,7 +158,7 @@ def test_waiting_notices_are_taken_in_order(bureau: Bureau) -> None:
     with bureau.db.begin() as tx:
         for template in ("remind", "hold", "lift"):
             outbox.add_notice(tx, "KH00001", template, "{}", now)
-        waiting = outbox.unwritten_notices(tx, 2)
+        waiting = outbox.due_notices(tx, now, 2)
         assert [each.template for each in waiting] == ["remind", "hold"]
-        outbox.mark_written(tx, [waiting[0].id], now)
-        assert [each.template for each in outbox.unwritten_notices(tx, 9)] == ["hold", "lift"]
+        outbox.schedule(tx, [waiting[0].id], None)
+        assert [each.template for each in outbox.due_notices(tx, now, 9)] == ["hold", "lift"]

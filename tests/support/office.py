@@ -230,8 +230,8 @@ class Bureau:
 
     def notices(self) -> list[Notice]:
         """Return the notices that wait."""
-        with self.db.begin() as tx:  # reading them locks them
-            return outbox.unwritten_notices(tx, 1000)
+        with self.db.read() as tx:
+            return outbox.notices(tx, waiting=True)
 
     def facts(self, certificate: Certificate) -> Facts:
         """Return the certificate's facts as the database has them."""

@@ -1,0 +1,1 @@
+"""The channels by which notices reach subscribers, each behind the same three methods."""

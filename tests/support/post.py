@@ -1,0 +1,60 @@
+"""A post whose channels a test holds: the outbox folder, and one that answers as it is told."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from policy.channels.folder import Folder
+from policy.channels.letters import Channel, Message, Receipt, Recipient
+from policy.deliver import Post
+from policy.delivery import Terms
+from policy.wording import Letterhead
+
+LETTERHEAD = Letterhead(authority="LCS-CA", site="https://tracuu.example")
+
+
+def post(*channels: Channel, terms: Terms = Terms()) -> Post:  # noqa: B008 - frozen
+    """Return a post of these channels, in this order."""
+    return Post(channels=channels, letterhead=LETTERHEAD, terms=terms)
+
+
+def to_folder(folder: Path) -> Post:
+    """Return the post of an embedded instance."""
+    return post(Folder(folder))
+
+
+class Scripted:
+    """A channel that answers each message with the next of `answers`, the last one for ever."""
+
+    def __init__(
+        self,
+        name: str,
+        *answers: Exception | Receipt,
+        reaches: Callable[[Recipient], bool] | None = None,
+    ) -> None:
+        """Answer by a receipt, or by raising what is given."""
+        self._name = name
+        self._answers: Sequence[Exception | Receipt] = answers or (Receipt(),)
+        self._reaches = reaches
+        self.got: list[Message] = []
+        self.closed = 0
+
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+        return self._name
+
+    def reaches(self, to: Recipient) -> bool:
+        """Whether the test says so; everyone if it does not say."""
+        return self._reaches is None or self._reaches(to)
+
+    def send(self, message: Message) -> Receipt:
+        """Note the message and answer."""
+        answer = self._answers[min(len(self.got), len(self._answers) - 1)]
+        self.got.append(message)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1
