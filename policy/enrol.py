@@ -10,6 +10,7 @@ from ca import csr, names
 from ca.issue import Order, Outcome, issue_all
 from ca.issuers import SigningIssuer
 from ca.model import Act, Certificate, HoldSource
+from ca.order import Replacement
 from ca.profiles import Profiles
 from core import audit
 from core.database import Tx
@@ -38,7 +39,7 @@ class Wish:
     """One certificate that is asked for: whose, for which key (PKCS#10), for how many years.
 
     With a remedy `case` it is issued on hold. `decision` names the decision to issue in advance,
-    so that the same wish, brought again, is the same act.
+    so that the same wish, brought again, is the same act. `replaces` says which one it follows.
     """
 
     subscriber: str
@@ -46,6 +47,7 @@ class Wish:
     years: int
     case: Case | None = None
     decision: str = ""
+    replaces: Replacement | None = None
 
 
 class _Work:
@@ -92,6 +94,27 @@ def add(tx: Tx, office: Office, new: Subscriber) -> tuple[str, ...]:
         act="subscriber.register",
         subject=f"subscriber:{new.id}",
         kind=new.kind,
+        warnings=len(found),
+    )
+    return found
+
+
+def amend(tx: Tx, office: Office, new: Subscriber, changed: Sequence[str]) -> tuple[str, ...]:
+    """Write what changed in a subscriber's entry, within the caller's commit.
+
+    `changed` names the columns, for the audit trail, which holds no values. Certificates keep the
+    data that they were issued with until they are re-issued. Returns what looks wrong.
+    """
+    now = office.clock.now()
+    found = identifiers.warnings(new, office.day(now))
+    subscribers.amend_subscriber(tx, office.vault, new, found)
+    audit.append(
+        tx,
+        at=now,
+        actor=office.actor,
+        act="subscriber.amend",
+        subject=f"subscriber:{new.id}",
+        changed=list(changed),
         warnings=len(found),
     )
     return found
@@ -207,6 +230,7 @@ def _order(desk: Desk, work: _Work, now: datetime) -> Order:
         not_before=now,
         not_after=_years_later(now, work.wish.years) - timedelta(seconds=1),
         on_hold=work.decision.source is HoldSource.NOT_ACTIVATED,
+        replaces=work.wish.replaces,
     )
 
 

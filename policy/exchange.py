@@ -1,8 +1,8 @@
 """The register in and out as a file: each row is answered, and a file brought twice adds nothing.
 
 Rows are entered in batches, one commit each. Whoever was interrupted brings the same file again:
-what is entered already is found unchanged. An import never overwrites an entry; a row that differs
-from the register is told, for an officer to look at.
+what is entered already is found unchanged. A row that differs from the register is told, for an
+officer to look at; only an import that is asked to amend writes what changed.
 """
 
 import csv
@@ -28,6 +28,7 @@ class Outcome(StrEnum):
 
     NEW = "new"
     UNCHANGED = "unchanged"
+    AMENDED = "amended"
     REFUSED = "refused"
 
 
@@ -50,20 +51,22 @@ def import_register(
     path: Path,
     *,
     dry_run: bool = False,
+    amend: bool = False,
     progress: Callable[[int], None] = lambda _line: None,
 ) -> Generator[Result, None, None]:
     """Enter the subscribers of a CSV file or workbook, yielding what became of each row.
 
     Raises Invalid before the first row for a file that is refused whole; what comes later (a file
     that turns out to be broken in the middle) leaves the rows that were yielded before entered.
-    With `dry_run` nothing is written, and the answers are the same.
+    With `dry_run` nothing is written, and the answers are the same. With `amend` a row that differs
+    from the register changes it; who the subscriber is (the kind) never changes.
     """
     sha256 = tabular.digest(path)
     table = tabular.rows(path, tuple(entries.COLUMNS), entries.column_of)
     seen: set[str] = set()
     counts = dict.fromkeys(Outcome, 0)
     while batch := list(islice(table, _BATCH)):
-        results = _enter(office, batch, seen, dry_run=dry_run)
+        results = _enter(office, batch, seen, _How(dry_run=dry_run, amend=amend))
         for each in results:
             counts[each.outcome] += 1
         progress(batch[-1].line)
@@ -104,16 +107,19 @@ def _write_csv(path: Path, rows: Iterable[dict[str, str]]) -> None:
             writer.writerow({column: entries.neutral(text) for column, text in row.items()})
 
 
-def _enter(office: Office, batch: list[Row], seen: set[str], *, dry_run: bool) -> list[Result]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    dry_run: bool
+    amend: bool
+
+
+def _enter(office: Office, batch: list[Row], seen: set[str], how: _How) -> list[Result]:
     """Answer one batch; what is entered is one commit, in a dry run none."""
-    if dry_run:
-        with office.db.read() as tx:
-            return [_answer(office, tx, row, seen, dry_run=True) for row in batch]
-    with office.db.begin() as tx:
-        return [_answer(office, tx, row, seen, dry_run=False) for row in batch]
+    with office.db.read() if how.dry_run else office.db.begin() as tx:
+        return [_answer(office, tx, row, seen, how) for row in batch]
 
 
-def _answer(office: Office, tx: Tx, row: Row, seen: set[str], *, dry_run: bool) -> Result:
+def _answer(office: Office, tx: Tx, row: Row, seen: set[str], how: _How) -> Result:
     if row.unreadable:
         return _refused(row, row.unreadable)
     now = office.clock.now()
@@ -125,16 +131,19 @@ def _answer(office: Office, tx: Tx, row: Row, seen: set[str], *, dry_run: bool) 
         return _refused(row, "The subscriber stands in the file already, further up.")
     seen.add(key)
     if subscribers.openings_of(tx, [read.id]):
-        return _known(office, tx, row, read)
-    found = () if dry_run else enrol.add(tx, office, read)
+        return _known(office, tx, row, read, how)
+    found = () if how.dry_run else enrol.add(tx, office, read)
     return Result(line=row.line, values=row.values, outcome=Outcome.NEW, sentences=found)
 
 
-def _known(office: Office, tx: Tx, row: Row, read: Subscriber) -> Result:
+def _known(office: Office, tx: Tx, row: Row, read: Subscriber, how: _How) -> Result:
     there = subscribers.subscriber_of(tx, office.vault, read.id)
     differing = entries.differences(there, read)
     if not differing:
         return Result(line=row.line, values=row.values, outcome=Outcome.UNCHANGED)
+    if how.amend and read.kind is there.kind:
+        found = () if how.dry_run else enrol.amend(tx, office, read, differing)
+        return Result(line=row.line, values=row.values, outcome=Outcome.AMENDED, sentences=found)
     names = ", ".join(entries.COLUMNS[each] for each in differing)
     return _refused(row, f"The register has this subscriber with other values: {names}.")
 

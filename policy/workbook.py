@@ -23,9 +23,15 @@ _HEADER = PatternFill("solid", fgColor="1F3864")
 _COLOURS = {
     "new": PatternFill("solid", fgColor="C6E0B4"),
     "unchanged": PatternFill("solid", fgColor="EDEDED"),
+    "amended": PatternFill("solid", fgColor="FFE699"),
     "refused": PatternFill("solid", fgColor="F8CBAD"),
 }
-_OUTCOMES = {"new": "Đã ghi", "unchanged": "Đã có, không đổi", "refused": "Không nhận"}
+_OUTCOMES = {
+    "new": "Đã ghi",
+    "unchanged": "Đã có, không đổi",
+    "amended": "Đã sửa",
+    "refused": "Không nhận",
+}
 
 
 def write_register(path: Path, rows: Iterable[dict[str, str]]) -> None:

@@ -28,6 +28,7 @@ from app.cli import (
     sheets,
     springs,
     statuses,
+    successions,
     takeover,
 )
 from app.cli.desk import Place, user
@@ -45,6 +46,7 @@ for commands in (
     lifecycle.app,
     certificates.app,
     bulk.app,
+    successions.app,
     statuses.app,
     takeover.app,
     springs.app,

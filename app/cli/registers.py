@@ -23,6 +23,9 @@ def import_register(
     file: File,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Answer, but enter nothing.")] = False,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="Let rows that differ change the register.")
+    ] = False,
     result: Annotated[Path | None, typer.Option(help="Write the answers into a workbook.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,6 +42,7 @@ def import_register(
                 desk.office,
                 file,
                 dry_run=dry_run,
+                amend=amend,
                 progress=lambda line: bar.update(task, completed=line),
             )
         )

@@ -28,25 +28,33 @@ class Opening:
 
 def add_subscriber(tx: Tx, vault: Vault, new: Subscriber, warnings: Sequence[str] = ()) -> None:
     """Enter a subscriber, with what is to be checked; raises Conflict when the id is taken."""
+    values = _values(vault, new, warnings)
     try:
-        tx.execute(
-            insert(subscriber).values(
-                id=new.id,
-                kind=new.kind,
-                tax_code=new.tax_code or None,
-                organisation=new.organisation or None,
-                short_name=new.short_name or None,
-                province=new.province,
-                reseller=new.reseller or None,
-                personal=vault.seal(new.id, asdict(new.personal)),
-                phone_mark=_mark(vault, new.personal.phone),
-                representative_mark=representative_mark(vault, new.personal),
-                registered_at=new.registered_at,
-                warnings=json.dumps(list(warnings), ensure_ascii=False),
-            )
-        )
+        tx.execute(insert(subscriber).values(**values, registered_at=new.registered_at))
     except IntegrityError as error:
         raise Conflict(f"The subscriber {new.id!r} is in the register already.") from error
+
+
+def amend_subscriber(tx: Tx, vault: Vault, new: Subscriber, warnings: Sequence[str]) -> None:
+    """Write a subscriber's changed entry; when it was first entered stays."""
+    values = _values(vault, new, warnings)
+    tx.execute(update(subscriber).where(subscriber.c.id == new.id).values(**values))
+
+
+def _values(vault: Vault, new: Subscriber, warnings: Sequence[str]) -> dict[str, object]:
+    return {
+        "id": new.id,
+        "kind": new.kind,
+        "tax_code": new.tax_code or None,
+        "organisation": new.organisation or None,
+        "short_name": new.short_name or None,
+        "province": new.province,
+        "reseller": new.reseller or None,
+        "personal": vault.seal(new.id, asdict(new.personal)),
+        "phone_mark": _mark(vault, new.personal.phone),
+        "representative_mark": representative_mark(vault, new.personal),
+        "warnings": json.dumps(list(warnings), ensure_ascii=False),
+    }
 
 
 def subscriber_of(tx: Tx, vault: Vault, subscriber_id: str) -> Subscriber:

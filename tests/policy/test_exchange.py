@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -55,9 +56,11 @@ def file_of(folder: Path, *rows: dict[str, str]) -> Path:
     return path
 
 
-def bring(bureau: Bureau, path: Path, *, dry_run: bool = False) -> list[Result]:
+def bring(
+    bureau: Bureau, path: Path, *, dry_run: bool = False, amend: bool = False
+) -> list[Result]:
     """Import a file."""
-    return list(exchange.import_register(bureau.office, path, dry_run=dry_run))
+    return list(exchange.import_register(bureau.office, path, dry_run=dry_run, amend=amend))
 
 
 def ids(bureau: Bureau) -> list[str]:
@@ -95,6 +98,21 @@ def test_dry_run_enters_nothing(lite: Bureau, tmp_path: Path) -> None:
     assert ids(lite) == []
     assert len(lite.trail()) == before
     assert [each.outcome for each in bring(lite, path)] == dry
+
+
+def test_amended_when_asked(lite: Bureau, tmp_path: Path) -> None:
+    """Asked to amend, a row that differs changes the entry; the trail names columns, not values."""
+    bring(lite, file_of(tmp_path, GOOD))
+    path = file_of(tmp_path, {**GOOD, "province": "Huế", "phone": "0987654321"})
+    assert [each.outcome for each in bring(lite, path, dry_run=True, amend=True)] == ["amended"]
+    assert [each.outcome for each in bring(lite, path)] == ["refused"]
+    assert [each.outcome for each in bring(lite, path, amend=True)] == ["amended"]
+    assert [each.outcome for each in bring(lite, path, amend=True)] == ["unchanged"]
+    (entry,) = [each for each in lite.trail() if each.act == "subscriber.amend"]
+    assert json.loads(entry.detail)["changed"] == ["province", "phone"]
+    assert "0987654321" not in entry.detail
+    other = file_of(tmp_path, {**GOOD, "kind": "Cá nhân", "holder": "Lê Ngọc Hân"})
+    assert bring(lite, other, amend=True)[0].outcome == "refused"
 
 
 def test_entry_is_never_overwritten(lite: Bureau, tmp_path: Path) -> None:
