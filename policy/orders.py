@@ -3,11 +3,14 @@
 The answer is stored either way; a refusal commits too, and is then raised.
 """
 
+from datetime import datetime
+
 from ca import records as engine
 from ca.model import Certificate
+from core.database import Tx
 from policy import decisions, facts, remedy, rules
 from policy.enrol import allowed
-from policy.model import Decision, Request, Wanted
+from policy.model import Decision, Refusal, Request, Wanted
 from policy.office import Office
 
 
@@ -18,13 +21,25 @@ def ask(office: Office, serial: int, wanted: Wanted, request: Request) -> Certif
     """
     with office.db.begin() as tx:
         found = engine.lock(tx, engine.by_serial(tx, serial).id)
-        now = office.clock.now()  # under the lock: an act that was waited for came before this one
-        known = facts.of_certificate(tx, found, request=request)
-        ruling = rules.admit(wanted, known, office.rulebook(now, known), now)
+        # Under the lock: an act that was waited for came before this one.
+        ruling = rule(office, tx, found, wanted, request, now=office.clock.now())
         if isinstance(ruling, Decision):
-            after = decisions.carry_out(tx, ruling, office.actor)
-            remedy.follow(tx, ruling)
-            return after or found
+            return follow(office, tx, ruling) or found
         decisions.record(tx, ruling, office.actor)
     allowed(ruling)
     raise AssertionError("A refusal is always raised.")
+
+
+def rule(
+    office: Office, tx: Tx, found: Certificate, wanted: Wanted, request: Request, *, now: datetime
+) -> Decision | Refusal:
+    """Return what the rules answer to a request for one certificate; nothing is done."""
+    known = facts.of_certificate(tx, found, request=request)
+    return rules.admit(wanted, known, office.rulebook(now, known), now)
+
+
+def follow(office: Office, tx: Tx, ruling: Decision) -> Certificate | None:
+    """Do what a decision allows, also in the remedy case; return the certificate after it."""
+    after = decisions.carry_out(tx, ruling, office.actor)
+    remedy.follow(tx, ruling)
+    return after

@@ -34,6 +34,7 @@ from policy.rulebook_parts import (
     Part,
     Remedy,
     Requirement,
+    Resellers,
     Sentence,
     Word,
 )
@@ -80,6 +81,7 @@ class Rulebook(Part):
     names: Names
     limits: Limits
     fee: Fee | None = None
+    resellers: Resellers | None = None
     _judged_by: str = PrivateAttr(default="")
 
     @field_validator("zone")
@@ -221,6 +223,7 @@ def _contradictions(rulebook: Rulebook) -> Iterator[str]:
     yield from _wrong_grounds(rulebook)
     yield from _wrong_uses(rulebook)
     yield from _wrong_replacements(rulebook)
+    yield from _wrong_resellers(rulebook)
     yield from _wrong_admissions(rulebook)
     yield from _wrong_waves(rulebook)
 
@@ -328,6 +331,19 @@ def _wrong_replacements(rulebook: Rulebook) -> Iterator[str]:
         ground = rulebook.grounds.get(_at(rulebook, key))
         if ground is None or ground.act is not Act.REVOKE:
             yield f"The key {key} is {_at(rulebook, key)}, which is no ground to revoke."
+
+
+def _wrong_resellers(rulebook: Rulebook) -> Iterator[str]:
+    terms = rulebook.resellers
+    if terms is None:
+        return
+    for key, name, taken in (
+        ("suspend_ground", terms.suspend_ground, rulebook.admit.suspend.grounds),
+        ("revoke_ground", terms.revoke_ground, rulebook.admit.revoke.grounds),
+        ("restore_source", terms.restore_source, tuple(rulebook.admit.restore)),
+    ):
+        if name not in taken:
+            yield f"The key resellers.{key} is {name}, for which the table admit has no place."
 
 
 def _wrong_admissions(rulebook: Rulebook) -> Iterator[str]:

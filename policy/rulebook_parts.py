@@ -254,6 +254,18 @@ class Remedy(Part):
     payment: Term
 
 
+class Resellers(Part):
+    """What resellers may ask for in files: the ground of each act, and how many acts in a month.
+
+    The month is the civil one, the number is each reseller's own.
+    """
+
+    suspend_ground: Word
+    revoke_ground: Word
+    restore_source: HoldSource
+    most_per_month: int = Field(ge=0)
+
+
 class Names(Part):
     """The limit of names in certificates, in characters (X.520 ub-common-name)."""
 

@@ -33,6 +33,7 @@ subscriber = Table(
     Column("reseller", String(60)),
     Column("personal", LargeBinary, nullable=False),
     Column("phone_mark", LargeBinary(32)),
+    Column("email_mark", LargeBinary(32)),
     Column("representative_mark", LargeBinary(32)),
     Column("registered_at", UtcDateTime, nullable=False),
     Column("reopened_at", UtcDateTime),
@@ -41,6 +42,9 @@ subscriber = Table(
     CheckConstraint("kind IN ('organisation', 'individual', 'staff')", name="kind"),
     Index("ix_subscriber_tax_code", "tax_code"),
     Index("ix_subscriber_representative_mark", "representative_mark"),
+    Index("ix_subscriber_phone_mark", "phone_mark"),
+    Index("ix_subscriber_email_mark", "email_mark"),
+    Index("ix_subscriber_reseller", "reseller"),
 )
 
 lookup_code = Table(
@@ -234,3 +238,16 @@ renewal_mark = Table(
     Column("certificate_id", Identity, nullable=False),
 )
 """How far each stage of renewal reminders came: certificates in the order of their ends."""
+
+filed_request = Table(
+    "filed_request",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("file_sha256", String(64), nullable=False),
+    Column("reseller", String(60)),
+    Column("serial", String(40), nullable=False),
+    Column("act", String(20), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_filed_request_reseller_at", "reseller", "at"),
+)
+"""What rows of files had done: a row that is brought again is known by its key."""

@@ -159,6 +159,53 @@ def reject(
     console.print(f"The paper {number} of {owner} is rejected.")
 
 
+@document.command()
+def contest(
+    context: typer.Context,
+    number: Number,
+    reason: Annotated[str, typer.Option(help="What is doubtful, in a sentence.")],
+) -> None:
+    """Doubt a paper's truth: the certificate is held at once while it is examined.
+
+    Example: antin document contest 17 --reason "Con dấu không khớp."
+    """
+    _doubt(place(context), number, Verdict.CONTESTED, reason)
+
+
+@document.command()
+def forged(
+    context: typer.Context,
+    number: Number,
+    reason: Annotated[str, typer.Option(help="What proves it, in a sentence.")],
+) -> None:
+    """Find a paper forged: the certificate is revoked, as bad since its issue.
+
+    Example: antin document forged 17 --reason "Cơ quan đăng ký xác nhận không cấp."
+    """
+    _doubt(place(context), number, Verdict.FORGED, reason)
+
+
+@dossier.command(name="related")
+def show_related(
+    context: typer.Context, subscriber: Subscriber, *, as_json: AsJson = False
+) -> None:
+    """List who shares phone, e-mail, representative or reseller, those who share most first.
+
+    Example: antin dossier related KH00001
+    """
+    with place(context).works.db.read() as tx:
+        found = subscribers.related(tx, subscriber)
+    show([{"subscriber": name, "shares": links} for name, links in found.items()], as_json=as_json)
+
+
+def _doubt(desk: Place, number: int, verdict: Verdict, reason: str) -> None:
+    owner = intake.judge(desk.office, number, verdict, reason)
+    with desk.works.db.read() as tx:
+        count = len(subscribers.related(tx, owner))
+    console.print(f"The paper {number} of {owner} is {verdict}; {count} subscribers are related:")
+    console.print(f"antin dossier related {owner}", markup=False)
+
+
 def _store(desk: Place) -> files.Store:
     return files.Store(folder=desk.home / FILES_FOLDER, vault=desk.works.vault)
 

@@ -24,6 +24,7 @@ from app.cli import (
     policies,
     registers,
     remedies,
+    roads,
     running,
     sheets,
     springs,
@@ -67,6 +68,9 @@ app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")
 app.add_typer(remedies.case, name="case")
 app.add_typer(remedies.token, name="token")
+app.add_typer(roads.feed, name="feed")
+app.add_typer(roads.loss, name="loss")
+app.add_typer(roads.reseller, name="reseller")
 app.add_typer(policies.campaign, name="campaign")
 app.add_typer(policies.rules, name="rules")
 

@@ -40,6 +40,7 @@ from ca.records.periods import alive, events_between, events_of, renewals
 from ca.records.plans import add_plan, close_plan, open_plan, open_plans, was_planned
 from ca.records.standings import (
     extend_hold,
+    held_by,
     holds_ended,
     lift_holds,
     set_confirmed,
@@ -60,7 +61,7 @@ __all__ = [
     "add_succession", "add_taken_over", "alive", "all_events", "begun", "block_keys", "blocked",
     "by_decision", "by_id", "by_ids", "by_serial", "by_serials", "changes", "claim_keys",
     "close_plan", "count", "entries_not_good", "entry", "event_numbers", "event_of_decision",
-    "events", "events_between", "events_of", "extend_hold", "holds_ended", "horizon",
+    "events", "events_between", "events_of", "extend_hold", "held_by", "holds_ended", "horizon",
     "issuer_named", "issuers", "key_of", "last_act_at", "last_event_id", "lift_holds", "live",
     "lock", "lock_pending", "mark_issued", "mark_lost", "of_key", "of_profiles",
     "of_subscriber", "of_subscribers", "open_plan", "open_plans", "owners_of", "pending_since",

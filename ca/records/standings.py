@@ -47,6 +47,12 @@ def holds_ended(tx: Tx, now: datetime) -> list[tuple[int, HoldSource]]:
     return [(row.certificate_id, HoldSource(row.source)) for row in tx.execute(query)]
 
 
+def held_by(tx: Tx, source: HoldSource) -> list[int]:
+    """Return the certificates that a hold of this source keeps open, longest first."""
+    query = select(hold.c.certificate_id).where(hold.c.source == source, hold.c.lifted_at.is_(None))
+    return list(tx.execute(query.order_by(hold.c.placed_at, hold.c.id)).scalars())
+
+
 def set_confirmed(tx: Tx, certificate_id: int, at: datetime) -> None:
     """Record when the subscriber confirmed a certificate; the database lets it be said once."""
     tx.execute(

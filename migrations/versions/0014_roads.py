@@ -1,4 +1,4 @@
-"""Look-up codes; later dates and returned contracts of remedy cases."""
+"""Look-up codes; later dates, returned contracts; requests in files; related subscribers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -49,3 +49,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_case_extension"),
     )
     op.create_index("ix_case_extension_case_id", "case_extension", ["case_id"])
+    op.add_column("subscriber", sa.Column("email_mark", sa.LargeBinary(length=32)))
+    op.create_index("ix_subscriber_phone_mark", "subscriber", ["phone_mark"])
+    op.create_index("ix_subscriber_email_mark", "subscriber", ["email_mark"])
+    op.create_index("ix_subscriber_reseller", "subscriber", ["reseller"])
+    op.create_table(
+        "filed_request",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("file_sha256", sa.String(length=64), nullable=False),
+        sa.Column("reseller", sa.String(length=60)),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("act", sa.String(length=20), nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_filed_request"),
+    )
+    op.create_index("ix_filed_request_reseller_at", "filed_request", ["reseller", "at"])

@@ -52,6 +52,7 @@ def _values(vault: Vault, new: Subscriber, warnings: Sequence[str]) -> dict[str,
         "reseller": new.reseller or None,
         "personal": vault.seal(new.id, asdict(new.personal)),
         "phone_mark": _mark(vault, new.personal.phone),
+        "email_mark": _mark(vault, new.personal.email.casefold()),
         "representative_mark": representative_mark(vault, new.personal),
         "warnings": json.dumps(list(warnings), ensure_ascii=False),
     }
@@ -164,6 +165,35 @@ def companies_of_representative(tx: Tx, mark: bytes) -> int:
     """Return for how many subscribers the person behind `mark` is the representative."""
     query = select(func.count()).where(subscriber.c.representative_mark == mark)
     return tx.execute(query).scalar_one()
+
+
+def reseller_of(tx: Tx, subscriber_id: str) -> str:
+    """Return the reseller that brought a subscriber, or an empty text."""
+    query = select(subscriber.c.reseller).where(subscriber.c.id == subscriber_id)
+    return tx.execute(query).scalar_one_or_none() or ""
+
+
+def related(tx: Tx, subscriber_id: str) -> dict[str, list[str]]:
+    """Return what other subscribers share with this one, by id: those who share most first."""
+    own = tx.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
+    if own is None:
+        raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
+    found: dict[str, list[str]] = {}
+    for link, column in _LINKS.items():
+        value = own._mapping[column.name]
+        if value is not None:
+            query = select(subscriber.c.id).where(column == value, subscriber.c.id != subscriber_id)
+            for name in tx.execute(query).scalars():
+                found.setdefault(name, []).append(link)
+    return dict(sorted(found.items(), key=lambda each: (-len(each[1]), each[0])))
+
+
+_LINKS = {
+    "phone": subscriber.c.phone_mark,
+    "e-mail": subscriber.c.email_mark,
+    "representative": subscriber.c.representative_mark,
+    "reseller": subscriber.c.reseller,
+}
 
 
 def representative_mark(vault: Vault, personal: Personal) -> bytes | None:
