@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import _population
 from bench._web import SERVER_CORE, Load, Server, nginx, report, responder, result
-from ocsp import der
+from core import der
 from ocsp.index import Authority
 from ocsp.request import NONCE
 

@@ -16,10 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from ca import der, signatures
+from ca import signatures
 from ca.issuers import SigningIssuer, Urls, partition_of
 from ca.keys import PublicKey, kind_of, spki
 from ca.profiles import Kind, Profile
+from core import der
 from core.errors import Invalid, Refused
 
 _VERSION_3 = bytes.fromhex("a003020102")

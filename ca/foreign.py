@@ -15,8 +15,8 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from ca import der, holders, keys
-from core import serials
+from ca import holders, keys
+from core import der, serials
 from core.errors import Invalid
 from core.reasons import Reason
 

@@ -15,12 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
-from ca import der, keys, names, signatures
+from ca import keys, names, signatures
 from ca.draft import Draft
 from ca.issuers import SigningIssuer, partition_of
 from ca.profiles import Kind, Profile, years_later
 from ca.weakness import LEAST_RSA_BITS
-from core import serials
+from core import der, serials
 
 _LEAST_SERIAL_BITS = 64
 _CRITICAL = frozenset({ExtensionOID.KEY_USAGE, ExtensionOID.BASIC_CONSTRAINTS})

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from ca import der
+from core import der
 
 PKCS1V15 = bytes.fromhex("300d06092a864886f70d01010b0500")
 PSS = bytes.fromhex(

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
+from core import der
 from core.errors import Invalid, SigningUnavailable
-from crl import der
+from crl import elements
 
 SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -71,11 +72,11 @@ def authority(certificate_der: bytes, key: SigningKey) -> Authority:
 
 def subject_of(certificate_der: bytes) -> bytes:
     """Return the DER of a v3 certificate's subject, octet for octet (RFC 5280 4.1)."""
-    tbs = der.read(certificate_der, der.read(certificate_der, tag=der.SEQUENCE).content)
+    tbs = elements.read(certificate_der, elements.read(certificate_der, tag=der.SEQUENCE).content)
     at = tbs.content
     for _version_serial_algorithm_issuer_validity in range(5):
-        at = der.read(certificate_der, at).end
-    subject = der.read(certificate_der, at, tag=der.SEQUENCE)
+        at = elements.read(certificate_der, at).end
+    subject = elements.read(certificate_der, at, tag=der.SEQUENCE)
     return certificate_der[subject.start : subject.end]
 
 

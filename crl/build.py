@@ -1,6 +1,6 @@
 """Builds CRLs: a heading and ready entries in, what is to be signed and the CRL out; pure."""
 
-from crl import der
+from core import der
 from crl.model import Heading
 
 _AUTHORITY_KEY_IDENTIFIER = bytes.fromhex("0603551d23")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ca.model import Entry
+from core import der
 from core.reasons import Reason
-from crl import der
 
 _REASON_CODE = bytes.fromhex("0603551d15")
 _INVALIDITY_DATE = bytes.fromhex("0603551d18")

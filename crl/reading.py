@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from core import der
 from core.errors import Invalid
-from crl import der
+from crl import elements
 from crl.model import Heading
 
 _AUTHORITY_KEY_IDENTIFIER, _CRL_NUMBER, _DELTA = b"\x55\x1d\x23", b"\x55\x1d\x14", b"\x55\x1d\x1b"
@@ -41,12 +42,12 @@ class Outline:
 
 def outline(data: bytes | memoryview) -> Outline:
     """Return the outline of one whole DER CRL; raises Invalid where it is none of ours."""
-    whole = der.read(data, tag=der.SEQUENCE)
+    whole = elements.read(data, tag=der.SEQUENCE)
     if whole.end != len(data):
         raise Invalid(f"The CRL should end at octet {whole.end}, but {len(data)} octets were read.")
-    tbs = der.read(data, whole.content, tag=der.SEQUENCE)
-    outer = der.read(data, tbs.end, tag=der.SEQUENCE)
-    signature = der.read(data, outer.end, tag=der.BIT_STRING)
+    tbs = elements.read(data, whole.content, tag=der.SEQUENCE)
+    outer = elements.read(data, tbs.end, tag=der.SEQUENCE)
+    signature = elements.read(data, outer.end, tag=der.BIT_STRING)
     if signature.end != whole.end:
         raise Invalid(f"Something follows the signature at octet {signature.end}.")
     version, inner, issuer, this_update, next_update, *rest = _elements(data, tbs)
@@ -59,8 +60,8 @@ def outline(data: bytes | memoryview) -> Outline:
     return Outline(
         heading=_heading(
             _cut(data, issuer),
-            der.read_time(data, this_update),
-            der.read_time(data, next_update),
+            elements.read_time(data, this_update),
+            elements.read_time(data, next_update),
             values,
         ),
         signed=slice(tbs.start, tbs.end),
@@ -74,12 +75,14 @@ def outline(data: bytes | memoryview) -> Outline:
 
 def times(front: bytes | memoryview) -> tuple[datetime, datetime]:
     """Return thisUpdate and nextUpdate from the first few hundred octets of a CRL."""
-    tbs = der.read(front, der.read(front, tag=der.SEQUENCE).content, tag=der.SEQUENCE)
+    tbs = elements.read(front, elements.read(front, tag=der.SEQUENCE).content, tag=der.SEQUENCE)
     at = tbs.content
     for _version_algorithm_issuer in range(3):
-        at = der.read(front, at).end
-    this_update = der.read(front, at)
-    return der.read_time(front, this_update), der.read_time(front, der.read(front, this_update.end))
+        at = elements.read(front, at).end
+    this_update = elements.read(front, at)
+    found = (this_update, elements.read(front, this_update.end))
+    begin, end = (elements.read_time(front, each) for each in found)
+    return begin, end
 
 
 def holds(data: bytes, where: slice, content: bytes) -> bool:
@@ -141,22 +144,22 @@ def _heading(
     return Heading(
         issuer=issuer,
         key_id=_inside(key_id, der.SEQUENCE, 0x80),
-        number=der.read_integer(number, der.read(number, tag=der.INTEGER)),
+        number=elements.read_integer(number, elements.read(number, tag=der.INTEGER)),
         this_update=this_update,
         next_update=next_update,
-        base_number=None if base is None else der.read_integer(base, der.read(base)),
+        base_number=None if base is None else elements.read_integer(base, elements.read(base)),
         distribution_point=_url(values.get(_POINT), der.SEQUENCE),
         freshest=_url(values.get(_FRESHEST), der.SEQUENCE, der.SEQUENCE),
-        expired_since=None if expired is None else der.read_time(expired, der.read(expired)),
+        expired_since=None if expired is None else _time(expired),
     )
 
 
 def _extensions(
-    data: bytes | memoryview, found: der.Element
+    data: bytes | memoryview, found: elements.Element
 ) -> tuple[dict[bytes, bytes], frozenset[bytes]]:
     values: dict[bytes, bytes] = {}
     critical = set()
-    for each in _elements(data, der.read(data, found.content, tag=der.SEQUENCE)):
+    for each in _elements(data, elements.read(data, found.content, tag=der.SEQUENCE)):
         oid, *flag, value = _elements(data, each)
         name = bytes(data[oid.content : oid.end])
         if name in values:
@@ -165,6 +168,10 @@ def _extensions(
         if flag:
             critical.add(name)
     return values, frozenset(critical)
+
+
+def _time(data: bytes) -> datetime:
+    return elements.read_time(data, elements.read(data))
 
 
 def _url(value: bytes | None, *outer: int) -> str | None:
@@ -180,22 +187,22 @@ def _inside(value: bytes, *tags: int) -> bytes:
     """Return the content of the element that is reached through the first ones of these tags."""
     at = 0
     for tag in tags:
-        found = der.read(value, at, tag=tag)
+        found = elements.read(value, at, tag=tag)
         at = found.content
     return value[found.content : found.end]
 
 
-def _elements(data: bytes | memoryview, parent: der.Element) -> list[der.Element]:
+def _elements(data: bytes | memoryview, parent: elements.Element) -> list[elements.Element]:
     found, at = [], parent.content
     while at < parent.end:
-        found.append(der.read(data, at))
+        found.append(elements.read(data, at))
         at = found[-1].end
     if at != parent.end:
         raise Invalid(f"The element at octet {parent.start} ends in the middle of another.")
     return found
 
 
-def _cut(data: bytes | memoryview, found: der.Element) -> bytes:
+def _cut(data: bytes | memoryview, found: elements.Element) -> bytes:
     return bytes(data[found.start : found.end])
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ocsp import der
-from ocsp.der import Reader
+from core import der
+from ocsp.reader import Reader
 
 _VERSION = 0xA0
 

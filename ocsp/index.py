@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ca.model import Issuer
+from core import der
 from core.errors import Invalid
-from ocsp import der
 from ocsp.identity import Identity
 from ocsp.model import CertId
 from ocsp.signer import Signer

@@ -10,11 +10,10 @@ extensions), lenient where honest clients differ: the DEFAULT version written ou
 parameters NULL or absent, a nonce without its inner OCTET STRING (old Bouncy Castle code).
 """
 
-from core import serials
+from core import der, serials
 from core.errors import Invalid
-from ocsp import der
-from ocsp.der import BadDer, Reader
 from ocsp.model import CertId, Request, Signature
+from ocsp.reader import BadDer, Reader
 
 _MOST_NONCE = 128
 _V1 = b"\x00"

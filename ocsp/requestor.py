@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ca.model import Stage, Status
-from ocsp import der
-from ocsp.der import BadDer, Reader
+from core import der
 from ocsp.index import Authority, Index
 from ocsp.lookup import Lookup
 from ocsp.model import Signature
+from ocsp.reader import BadDer, Reader
 
 _Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 _RSA: dict[bytes, type[_Hash]] = {

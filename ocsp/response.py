@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from core import der
 from core.reasons import Reason
-from ocsp import der
 from ocsp.model import CertStatus, ResponseStatus, Verdict
 from ocsp.request import NONCE
 from ocsp.signer import Signer

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from core import der
 from core.errors import Invalid
-from ocsp import der
 from ocsp.identity import Identity
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

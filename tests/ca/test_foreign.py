@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ca import der, foreign, ledgers, takeover
+from ca import foreign, ledgers, takeover
 from ca.gathered import Gathered
 from ca.ledgers import Line
+from core import der
 from core.errors import Invalid
 from core.reasons import Reason
 from tests.support import authority

@@ -6,7 +6,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPRequestBuilder
 
-from ocsp import der
+from core import der
+from ocsp import reader
 from ocsp.request import Malformed, parse
 from tests.support.hostile import GOOD, HOSTILE, KEY, NAME, UNKNOWN, cert_id, raw, raw_id
 from tests.support.relying import nonce_extension, request
@@ -62,7 +63,7 @@ def test_signed_request_is_read() -> None:
     """A signed request gives its signature, algorithm, certificates and what was signed."""
     name = der.element(0xA1, der.element(0x82, b"example.vn"))
     unsigned = raw(before=name)
-    tbs = der.Reader(unsigned).contents(der.SEQUENCE)
+    tbs = reader.Reader(unsigned).contents(der.SEQUENCE)
     algorithm = der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.2"))
     certificate = der.element(der.SEQUENCE, b"\x05\x00")
     signature = der.element(
@@ -79,7 +80,7 @@ def test_signed_request_is_read() -> None:
 
 def test_signed_request_names_its_requestor() -> None:
     """A signature without a requestorName is refused (RFC 6960 4.1.2)."""
-    tbs = der.Reader(raw()).contents(der.SEQUENCE)
+    tbs = reader.Reader(raw()).contents(der.SEQUENCE)
     algorithm = der.element(der.SEQUENCE, der.oid("1.2.840.10045.4.3.2"))
     signature = der.element(der.SEQUENCE, algorithm, der.element(der.BIT_STRING, b"\x00abc"))
     with pytest.raises(Malformed, match="requestor"):

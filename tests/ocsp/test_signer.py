@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ca.model import Issuer
+from core import der
 from core.errors import Invalid
-from ocsp import der
 from ocsp.identity import Identity
 from ocsp.index import Index, named, written
 from ocsp.request import parse

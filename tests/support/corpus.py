@@ -22,7 +22,7 @@ import web.ocsp
 from app import schema
 from core.clock import SystemClock
 from core.database import Database
-from ocsp import answer, compose, der, index, request, response, verdict
+from ocsp import answer, compose, index, reader, request, response, verdict
 from tests.support import relying
 from tests.support.hostile import GOOD, HOSTILE
 from tests.support.wsgi import call
@@ -33,7 +33,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "ocsp-requests"
 _MOST_BYTES = 2048
 _SLOW_SECONDS = 1.0
 _FILES = {
-    each.__file__ for each in (answer, compose, der, index, request, response, verdict, web.ocsp)
+    each.__file__ for each in (answer, compose, index, reader, request, response, verdict, web.ocsp)
 }
 
 Edge = tuple[str, int, int]

@@ -3,7 +3,7 @@
 from asn1crypto import core
 from asn1crypto import ocsp as asn1_ocsp
 
-from ocsp import der
+from core import der
 
 NAME = bytes(range(20))
 KEY = bytes(range(20, 40))

@@ -15,9 +15,10 @@ from wsgiref.types import WSGIApplication
 
 import pytest
 
+from core import der
 from core.clock import SystemClock
 from core.reasons import Reason
-from crl import build, der, entries
+from crl import build, entries
 from crl.model import Heading
 from web.crl import crls
 from web.responder import health, router

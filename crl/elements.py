@@ -1,63 +1,13 @@
-"""The little DER that a CRL needs, written and read; pure.
-
-Times follow RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050, with seconds and
-`Z`, never with a fraction. Lengths are definite and minimal (X.690 10.1).
-"""
+"""Reads the DER of CRLs strictly, one element after another, without copying; pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 
+from core.der import GENERALIZED_TIME, UTC_TIME
 from core.errors import Invalid
-
-BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID, ENUMERATED = 0x01, 0x02, 0x03, 0x04, 0x06, 0x0A
-UTC_TIME, GENERALIZED_TIME, SEQUENCE = 0x17, 0x18, 0x30
-TRUE = bytes([BOOLEAN, 1, 0xFF])
 
 _SHORT = 0x80
 _MOST_LENGTH_OCTETS = 4
-_FIRST_GENERALIZED_YEAR = 2050
-
-
-def header(tag: int, length: int) -> bytes:
-    """Return the identifier and length octets of an element whose content is `length` octets."""
-    if length < _SHORT:
-        return bytes((tag, length))
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, _SHORT | len(octets))) + octets
-
-
-def element(tag: int, *contents: bytes) -> bytes:
-    """Return one element with the `contents` behind each other."""
-    return b"".join((header(tag, sum(map(len, contents))), *contents))
-
-
-def sequence(*contents: bytes) -> bytes:
-    """Return a SEQUENCE of the encoded `contents`."""
-    return element(SEQUENCE, *contents)
-
-
-def integer(value: int, tag: int = INTEGER) -> bytes:
-    """Return a non-negative INTEGER (or ENUMERATED) in as few octets as its sign bit allows."""
-    return element(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
-
-
-def generalized_time(instant: datetime) -> bytes:
-    """Return `instant` as GeneralizedTime to the second (RFC 5280 4.1.2.5.2)."""
-    return element(GENERALIZED_TIME, f"{_utc(instant):%Y%m%d%H%M%SZ}".encode())
-
-
-@lru_cache(maxsize=4096)
-def time(instant: datetime) -> bytes:
-    """Return `instant` as the Time of RFC 5280 4.1.2.5; a fraction of a second is cut off."""
-    utc = _utc(instant)
-    if utc.year >= _FIRST_GENERALIZED_YEAR:
-        return generalized_time(utc)
-    return element(UTC_TIME, f"{utc:%y%m%d%H%M%SZ}".encode())
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,8 @@
-"""The little DER that OCSP needs: a strict reader over bytes, and a writer.
+"""A strict reader of DER over bytes, for what the world sends; pure.
 
-The reader demands definite, minimal lengths and single-octet tags, and never looks outside the
-range that it was given. It knows no schema; `request` and `index` do.
+It demands definite, minimal lengths and single-octet tags, and never looks outside the range that
+it was given. It knows no schema; `request` and `index` do.
 """
-
-from datetime import datetime
-from functools import lru_cache
-
-INTEGER = 0x02
-BIT_STRING = 0x03
-OCTET_STRING = 0x04
-NULL = 0x05
-OID = 0x06
-ENUMERATED = 0x0A
-GENERALIZED_TIME = 0x18
-SEQUENCE = 0x30
-BOOLEAN = 0x01
 
 _MOST_LENGTH_OCTETS = 4
 
@@ -85,36 +72,3 @@ class Reader:
         if length < 0x80 or self.data[at] == 0:  # noqa: PLR2004 - X.690 8.1.3.4
             raise BadDer(f"The length at octet {at - 1} is not minimal.")
         return length, at + octets
-
-
-def element(tag: int, *parts: bytes) -> bytes:
-    """Return one element with this `tag` around the joined `parts`."""
-    contents = b"".join(parts)
-    return header(tag, len(contents)) + contents
-
-
-def header(tag: int, length: int) -> bytes:
-    """Return the tag and length octets of an element with `length` octets of contents."""
-    if length < 0x80:  # noqa: PLR2004 - X.690 8.1.3.4
-        return bytes((tag, length))
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets
-
-
-@lru_cache(maxsize=4096)
-def generalized_time(instant: datetime) -> bytes:
-    """Return an aware UTC `instant` to the second, without a fraction (RFC 5280 4.1.2.5.2)."""
-    return element(GENERALIZED_TIME, f"{instant:%Y%m%d%H%M%SZ}".encode())
-
-
-def oid(dotted: str) -> bytes:
-    """Return the whole element of the object identifier written as `dotted`."""
-    first, second, *rest = (int(arc) for arc in dotted.split("."))
-    return element(OID, *(_base128(arc) for arc in (40 * first + second, *rest)))
-
-
-def _base128(arc: int) -> bytes:
-    octets = [arc & 0x7F]
-    while arc := arc >> 7:
-        octets.append(arc & 0x7F | 0x80)
-    return bytes(reversed(octets))
