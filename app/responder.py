@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
-from app.authorities import load_index
+from app.authorities import Certificates, load_index
 from app.instance import CRL_FOLDER, Instance
-from ca import records
 from ocsp import metrics, preload
 from ocsp.answer import Responder
 from ocsp.follow import Follower
@@ -25,8 +24,6 @@ from web.watch import Watch
 def build(instance: Instance) -> WSGIApplication:
     """Return the responder's application, which remembers answers and follows the database."""
     responder = remembering(instance)
-    with responder.db.read() as tx:
-        ders = {each.name: each.der for each in records.issuers(tx)}
     if instance.config.listen.metrics:
         host, _, port = instance.config.listen.metrics.rpartition(":")
         metrics.expose(responder, host, int(port))
@@ -41,7 +38,7 @@ def build(instance: Instance) -> WSGIApplication:
                 instance.clock,
                 interval=instance.crl_settings.interval,
             ),
-            "ca": certificates(ders, instance.clock),
+            "ca": certificates(Certificates(responder.db), instance.clock),
             "health": health(partial(troubles, responder)),
         }
     )
