@@ -7,12 +7,15 @@ where the PIN is read from. Unknown keys are refused.
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import Invalid, NotFound
 from crl.model import MOST_PARTITIONS, Kind
 from ocsp.model import Expired, NeverIssued, Pending, RequestSignature, WithoutNonce
+from policy.channels.letters import mail_address
+from policy.channels.relay import Security
 
 FILE = "antin.toml"
 
@@ -23,6 +26,16 @@ def _has_port(address: str) -> str:
     if int(address.rpartition(":")[2]) > _MOST_PORT:
         raise ValueError(f"a port is at most {_MOST_PORT}")
     return address
+
+
+def _here(host: str) -> bool:
+    return host in {"localhost", "127.0.0.1", "::1"}
+
+
+def _mail_address(text: str) -> str:
+    if not mail_address(text):
+        raise ValueError("it is no plain e-mail address")
+    return text
 
 
 Address = Annotated[
@@ -171,6 +184,81 @@ class Audit(_Table):
     checkpoint_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 60
 
 
+Secret = Annotated[str, Field(pattern=r"^(file|env|credential):.+$")]
+"""Where a password is read from at the moment of its use; the configuration never holds one."""
+
+Seconds = Annotated[float, Field(ge=1, le=60)]
+
+
+class Email(_Table):
+    """The mail relay that notices are handed to, and as whom."""
+
+    host: Annotated[str, Field(pattern=r"^[0-9a-zA-Z.\-]{1,253}$")]
+    port: Annotated[int, Field(ge=1, le=_MOST_PORT)] = 587
+    security: Security = Security.STARTTLS
+    sender: Annotated[str, AfterValidator(_mail_address)]
+    user: str = ""
+    password: Secret | None = None
+    seconds: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        if (self.password is None) != (not self.user):
+            raise ValueError("user and password belong together")
+        if self.security is Security.NONE and not _here(self.host):
+            raise ValueError("without TLS a relay must be on this machine")
+        return self
+
+
+class Provider(_Table):
+    """A gateway for short messages; https, or http on this machine."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^#]*)?$")]
+    token: Secret | None = None
+    seconds: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.scheme == "http" and not _here(parts.hostname or ""):
+            raise ValueError("without TLS a gateway must be on this machine")
+        return self
+
+
+class Letters(_Table):
+    """The folder that letters are laid into as PDF, relative to home, and their font."""
+
+    folder: str = "letters"
+    font: str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+
+
+class Notices(_Table):
+    """How subscribers are told; docs/notices.md explains every key.
+
+    `order` names the channels in the order in which they are tried.
+    """
+
+    authority: Annotated[str, Field(min_length=1, max_length=120)] = "Antin"
+    site: Annotated[str, Field(pattern=r"^https?://[^?#]+$")] | None = None
+    order: tuple[Literal["email", "zalo", "sms", "letter", "folder"], ...] = ("folder",)
+    tries: Annotated[int, Field(ge=1, le=20)] = 6
+    give_up_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
+    renewal_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = (30, 14, 3)
+    email: Email | None = None
+    zalo: Provider | None = None
+    sms: Provider | None = None
+    letter: Letters = Letters()
+
+    @model_validator(mode="after")
+    def _configured(self) -> Self:
+        if not self.order or len(set(self.order)) < len(self.order):
+            raise ValueError("order names at least one channel, and each of them once")
+        for name in ("email", "zalo", "sms"):
+            if (name in self.order) != (getattr(self, name) is not None):
+                raise ValueError(f"order and the table notices.{name} go together")
+        return self
+
+
 class Config(_Table):
     """Everything that an instance is told."""
 
@@ -184,6 +272,7 @@ class Config(_Table):
     crl: Crl = Crl()
     ocsp: Ocsp = Ocsp()
     audit: Audit = Audit()
+    notices: Notices = Notices()
 
 
 def read(home: Path) -> Config:

@@ -9,12 +9,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(softhsm2 p11-kit p11-kit-modules openssl python3-venv)
+packages=(softhsm2 p11-kit p11-kit-modules openssl python3-venv fonts-dejavu-core)
 lock=requirements.lock
 case "${1:-}" in
     "") ;;
     --test)
-        packages+=(postgresql gnutls-bin libnss3-tools chromium fonts-dejavu-core)
+        packages+=(postgresql gnutls-bin libnss3-tools chromium)
         packages+=(nginx wrk faketime curl gcc libc6-dev)
         lock=requirements-dev.lock
         ;;

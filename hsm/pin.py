@@ -43,48 +43,51 @@ class Pin:
         return "Pin(...)"
 
 
-def read(source: str) -> Pin:
+def read(source: str, what: str = "PIN") -> Pin:
     """Return the PIN that `source` names: file:PATH, env:NAME, credential:NAME or prompt:.
+
+    `what` is the word for it in sentences, where it is a secret of another kind.
 
     Raises Invalid when it is not there, is empty, or lies in a file that others may read.
     """
     dumps.forbid()
     scheme, _, rest = source.partition(":")
-    found = Pin(_READERS[scheme](rest))
+    found = Pin(_READERS[scheme](rest, what))
     if not 0 < len(found.buffer) <= _MOST_BYTES:
         raise Invalid(
-            f"The PIN from {source} has {len(found.buffer)} bytes; it must have 1 to {_MOST_BYTES}."
+            f"The {what} from {source} has {len(found.buffer)} bytes; it must have 1 to "
+            f"{_MOST_BYTES}."
         )
     return found
 
 
-def _from_file(name: str) -> bytes:
+def _from_file(name: str, what: str) -> bytes:
     path = Path(name)
     try:
         mode = path.stat().st_mode
         if stat.S_IMODE(mode) & _OTHERS:
             raise Invalid(
-                f"The PIN file {path} has mode {stat.S_IMODE(mode):04o}, so that others may "
-                f"use it; run chmod 0600 {path} and consider a new PIN."
+                f"The {what} file {path} has mode {stat.S_IMODE(mode):04o}, so that others may "
+                f"use it; run chmod 0600 {path} and consider a new {what}."
             )
         return path.read_bytes().rstrip(b"\r\n")
     except OSError as error:
-        raise Invalid(f"The PIN file {path} cannot be read: {error.strerror}.") from None
+        raise Invalid(f"The {what} file {path} cannot be read: {error.strerror}.") from None
 
 
-def _from_environment(name: str) -> bytes:
+def _from_environment(name: str, what: str) -> bytes:
     value = os.environ.get(name)
     if value is None:
-        raise Invalid(f"The environment variable {name} that holds the PIN is not set.")
+        raise Invalid(f"The environment variable {name} that holds the {what} is not set.")
     return value.encode()
 
 
-def _from_credential(name: str) -> bytes:
+def _from_credential(name: str, what: str) -> bytes:
     """Read a systemd credential (systemd.exec, LoadCredential=); systemd keeps its mode."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder is None:
         raise Invalid(
-            f"The PIN is the systemd credential {name}, but there is no CREDENTIALS_DIRECTORY; "
+            f"The {what} is the systemd credential {name}, but there is no CREDENTIALS_DIRECTORY; "
             f"add LoadCredential={name}:PATH to the unit."
         )
     if "/" in name:
@@ -95,13 +98,13 @@ def _from_credential(name: str) -> bytes:
         raise Invalid(f"The systemd credential {name} cannot be read: {error.strerror}.") from None
 
 
-def _from_terminal(_: str) -> bytes:
+def _from_terminal(_: str, what: str) -> bytes:
     if not sys.stdin.isatty():
         raise Invalid(
-            "The PIN is to be asked for, but there is no terminal; use another pin-source for a "
-            "process that runs unattended."
+            f"The {what} is to be asked for, but there is no terminal; use another pin-source for "
+            "a process that runs unattended."
         )
-    return getpass.getpass("PIN of the token: ").encode()
+    return getpass.getpass(f"{what} of the token: ").encode()
 
 
 _READERS = {

@@ -53,6 +53,7 @@ def compose(tx: Tx, office: Office, notice: Notice, letterhead: Letterhead) -> M
         short=written[0].short,
         languages=tuple(language.each),
         queued_at=notice.queued_at,
+        dated=f"{rulebook.calendar.day(notice.queued_at):%d/%m/%Y}",
     )
 
 

@@ -52,7 +52,8 @@ class Recipient:
 class Message:
     """A notice ready to be sent; the same notice has the same `key` however often it is sent.
 
-    `languages` are those of `text`, in its order; `short` is for channels of few letters.
+    `languages` are those of `text`, in its order; `short` is for channels of few letters, `dated`
+    the local day on which the notice was queued.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Message:
     short: str
     languages: tuple[str, ...]
     queued_at: datetime
+    dated: str
 
     def __repr__(self) -> str:
         """Name the class and number only: texts are addressed to a person."""

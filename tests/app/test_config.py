@@ -24,6 +24,17 @@ def _with(line: str, under: str = "") -> str:
     return GOOD.replace(f"[{under}]\n", f"[{under}]\n{line}\n") if under else f"{GOOD}\n{line}\n"
 
 
+def _email(lines: str, sender: str = "hoso@lcs.example") -> str:
+    """Return the tables of notices by e-mail."""
+    head = '[notices]\norder = ["email"]\n[notices.email]'
+    return f'{head}\nsender = "{sender}"\n{lines}'
+
+
+def _sms(url: str) -> str:
+    """Return the tables of notices by SMS."""
+    return f'[notices]\norder = ["sms"]\n[notices.sms]\nurl = "{url}"'
+
+
 def test_what_is_left_out_has_its_default() -> None:
     """Database, keys and address are enough; everything else has a default that fits."""
     found = config.parse(GOOD, "here")
@@ -56,6 +67,26 @@ def test_one_role_may_have_several_tokens() -> None:
         (_with("[crl]\nsettle_seconds = 56"), "crl.settle_seconds"),
         (_with("[crl]\npartitions = 10001"), "crl.partitions"),
         (_with('[crl]\non_change = "delta"'), "crl"),
+        (_with("[notices]\norder = []"), "notices"),
+        (_with('[notices]\norder = ["folder", "folder"]'), "notices"),
+        (_with('[notices]\norder = ["email"]'), "notices"),
+        (_with('[notices]\norder = ["pigeon"]'), "notices.order.0"),
+        (_with(_email('host = "mail.example"\nsecurity = "none"')), "notices.email"),
+        (_with(_email('host = "mail.example"\nuser = "antin"')), "notices.email"),
+        (_with(_email('host = "mail example"')), "notices.email.host"),
+        (
+            _with(_email('host = "mail.example"\nuser = "a"\npassword = "secret"')),
+            "notices.email.password",
+        ),
+        (_with(_email('host = "mail.example"', "a@b.vn\\r\\nBcc: c@d.vn")), "notices.email.sender"),
+        (
+            _with('[notices]\norder = ["sms"]\n[notices.sms]\nurl = "http://sms.example/"'),
+            "notices.sms",
+        ),
+        (
+            _with('[notices]\norder = ["sms"]\n[notices.sms]\nurl = "https://u:p@sms.example/"'),
+            "notices.sms.url",
+        ),
         (_with("[crl]\nretention_days = 29"), "crl.retention_days"),
         (_with('[crl]\nbucket = { name = "A B" }'), "crl.bucket.name"),
         (_with('[crl]\nbucket = { name = "crls", secret = "x" }'), "crl.bucket.secret"),

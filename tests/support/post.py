@@ -1,7 +1,10 @@
 """A post whose channels a test holds: the outbox folder, and one that answers as it is told."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from policy.channels.folder import Folder
 from policy.channels.letters import Channel, Message, Receipt, Recipient
@@ -58,3 +61,25 @@ class Scripted:
     def close(self) -> None:
         """Count."""
         self.closed += 1
+
+
+def message(number: int, **changes: Any) -> Message:
+    """Return a message to KH00001 in both languages."""
+    made = Message(
+        number=number,
+        kind="hold",
+        key=f"notice-{number}.20240320000000",
+        to=Recipient(
+            name="CÔNG TY TNHH SỐ 1 - Lê Ngọc Hân",
+            email="hop-thu-1@rieng-tu.example",
+            phone="0987700001",
+            province="Hà Nội",
+        ),
+        subject="Chứng thư số 5A bị tạm dừng / Certificate 5A is suspended",
+        text="Kính gửi: CÔNG TY TNHH SỐ 1\n\nChứng thư số 5A bị tạm dừng.\n",
+        short="Chứng thư số 5A bị tạm dừng.",
+        languages=("vi", "en"),
+        queued_at=datetime(2024, 3, 20, tzinfo=UTC),
+        dated="20/03/2024",
+    )
+    return replace(made, **changes)
