@@ -55,6 +55,10 @@ class Store:
             raise NotFound(f"The file {address} is not in {self.folder}.") from None
         return self.vault.open_file(address, sealed)
 
+    def drop(self, address: str) -> None:
+        """Remove a file for ever; one that is gone already is no fault."""
+        self._path(address).unlink(missing_ok=True)
+
     def _path(self, address: str) -> Path:
         return self.folder / address[:2] / address
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
 from stdnum.exceptions import ValidationError
 from stdnum.vn import mst
 
@@ -19,7 +21,6 @@ _LEAST_AGE = 14
 _MOBILE = re.compile(r"0[35789]\d{8}")
 _COMPANY_NUMBER = re.compile(r"1[89]00\d{4,6}")
 _PASSPORT = re.compile(r"[A-Z]\d{7,8}")
-_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(\.[^@\s,;<>.]+)+")
 _BLANKS = re.compile(r"[\s.-]")
 _CCCD_DIGITS = 12
 _CMND_DIGITS = 9
@@ -38,8 +39,8 @@ def _warnings(subscriber: Subscriber, today: date) -> Iterator[str]:
         yield from identity(personal.id_type, personal.id_number, today)
     if personal.phone:
         yield from phone(personal.phone)
-    if personal.email and not _ADDRESS.fullmatch(personal.email):
-        yield "The e-mail address does not look like one; check it."
+    if personal.email:
+        yield from address(personal.email)
 
 
 def tax_code(text: str, today: date) -> Iterator[str]:
@@ -82,6 +83,16 @@ def phone(text: str) -> Iterator[str]:
         yield "The phone number is a company's service number (1800, 1900), not a person's own."
     elif not _MOBILE.fullmatch(digits):
         yield "The phone number is no Vietnamese mobile number; ask for the person's own."
+    elif not phonenumbers.is_valid_number(phonenumbers.parse(digits, "VN")):
+        yield "The phone number has a prefix that no mobile network of Vietnam uses; check it."
+
+
+def address(text: str) -> Iterator[str]:
+    """Yield what is odd in an e-mail address by its form; nobody's server is asked."""
+    try:
+        validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        yield "The e-mail address does not look like one; check it."
 
 
 _LABELS = {

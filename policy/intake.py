@@ -13,6 +13,7 @@ from policy.files import Filed
 from policy.model import Action, Decision, Document, Verdict
 from policy.office import Office
 from policy.records import cases, documents, subscribers
+from policy.records.documents import Place
 from policy.rulebook import Rulebook
 
 
@@ -57,6 +58,15 @@ def judge(office: Office, document_id: int, verdict: Verdict, reason: str = "") 
         owner = documents.set_verdict(tx, document_id, verdict, reason, now)
         _audit(tx, office, "document.judge", now, owner=owner, document=document_id)
         _act(office, tx, owner)
+        return owner
+
+
+def place(office: Office, document_id: int, where: Place) -> str:
+    """Record where a paper lies and in how many copies; return its subscriber's id."""
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        owner = documents.set_place(tx, document_id, where)
+        _audit(tx, office, "document.place", now, owner=owner, document=document_id)
         return owner
 
 

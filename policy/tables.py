@@ -37,6 +37,7 @@ subscriber = Table(
     Column("representative_mark", LargeBinary(32)),
     Column("registered_at", UtcDateTime, nullable=False),
     Column("reopened_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),
     Column("warnings", Text, nullable=False, server_default="[]"),
     Column("language", String(4), nullable=False, server_default="both"),
     CheckConstraint("kind IN ('organisation', 'individual', 'staff')", name="kind"),
@@ -142,12 +143,19 @@ document = Table(
     Column("reason", String(400), nullable=False),
     Column("expires_on", Date),
     Column("id_kind", String(60), nullable=False, server_default=""),
+    Column("copies", Integer, nullable=False, server_default="1"),
+    Column("office", String(60), nullable=False, server_default=""),
+    Column("box", String(60), nullable=False, server_default=""),
+    Column("shelf", String(60), nullable=False, server_default=""),
     CheckConstraint(
         "verdict IN ('pending', 'accepted', 'rejected', 'contested', 'forged')", name="verdict"
     ),
     Index("ix_document_subscriber_id_case_id", "subscriber_id", "case_id"),
 )
-"""A document belongs to the original dossier (no case) or to one remedy case, for ever."""
+"""A document belongs to the original dossier (no case) or to one remedy case, for ever.
+
+`office`, `box` and `shelf` say where the paper lies, `copies` how many there are.
+"""
 
 document_file = Table(
     "document_file",
@@ -251,3 +259,44 @@ filed_request = Table(
     Index("ix_filed_request_reseller_at", "reseller", "at"),
 )
 """What rows of files had done: a row that is brought again is known by its key."""
+
+representation = Table(
+    "representation",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("person", LargeBinary, nullable=False),
+    Column("from_on", Date, nullable=False),
+    Column("to_on", Date),
+    Column("evidence", ForeignKey("document.id"), nullable=False),
+    Index("ix_representation_subscriber_id", "subscriber_id"),
+)
+"""Who represented a company from when to when, by which document; the person is encrypted."""
+
+contact_proof = Table(
+    "contact_proof",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("mark", LargeBinary(32), nullable=False),
+    Column("digest", LargeBinary(32)),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("verified_at", UtcDateTime),
+    Column("how", String(20), nullable=False),
+    CheckConstraint("kind IN ('phone', 'email')", name="kind"),
+)
+"""That a contact is the subscriber's own; it counts while the register has that very contact."""
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("subscribers", Text, nullable=False),
+    Column("asked_by", String(120), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("approved_by", String(120)),
+    Column("approved_at", UtcDateTime),
+)
+"""Whose personal data is to be erased: listed by one person, approved by another."""

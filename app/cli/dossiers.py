@@ -32,6 +32,7 @@ def show_dossier(
         known = facts.of_wanted(tx, subscriber)
         papers = documents.numbered_documents(tx, subscriber)
         warnings = subscribers.warnings_of(tx, subscriber)
+        places = documents.places_of(tx, subscriber)
     rulebook = desk.office.rulebook(desk.works.clock.now(), known)
     judgement = rules.judge(known.kind, known.documents, rulebook)
     rows = [
@@ -43,6 +44,8 @@ def show_dossier(
             "received": paper.received_at,
             "verdict": paper.verdict,
             "reason": paper.reason,
+            "copies": places[number].copies,
+            "place": str(places[number]),
         }
         for number, of_case, paper in papers
     ]
@@ -119,6 +122,25 @@ def receive(
     filed = None if file is None else _store(desk).put(subscriber, file.read_bytes())
     (number,) = intake.receive(desk.office, subscriber, [paper], filed=filed)
     console.print(f"The paper has the number {number}.")
+
+
+@document.command(name="place")
+def place_paper(
+    context: typer.Context,
+    number: Number,
+    *,
+    at: Annotated[str, typer.Option("--office", help="The office.")] = "",
+    box: Annotated[str, typer.Option(help="The box.")] = "",
+    shelf: Annotated[str, typer.Option(help="The shelf.")] = "",
+    copies: Annotated[int, typer.Option(min=1, max=99, help="How many copies.")] = 1,
+) -> None:
+    """Record where a paper lies.
+
+    Example: antin document place 17 --office HN --box 12 --shelf 3 --copies 2
+    """
+    where = documents.Place(office=at, box=box, shelf=shelf, copies=copies)
+    owner = intake.place(place(context).office, number, where)
+    console.print(f"The paper {number} of {owner} lies at {where}, {copies} copies.", markup=False)
 
 
 @document.command()

@@ -20,6 +20,7 @@ from app.cli import (
     keys,
     lifecycle,
     notices,
+    people,
     plans,
     policies,
     registers,
@@ -64,6 +65,8 @@ app.add_typer(keys.key, name="key")
 app.add_typer(notices.notice, name="notice")
 app.add_typer(plans.plan, name="plan")
 dossiers.dossier.registered_commands.extend(registers.app.registered_commands)
+dossiers.dossier.registered_commands.extend(people.app.registered_commands)
+app.add_typer(people.contact, name="contact")
 app.add_typer(dossiers.dossier, name="dossier")
 app.add_typer(dossiers.document, name="document")
 app.add_typer(remedies.case, name="case")

@@ -1,4 +1,4 @@
-"""Look-up codes; later dates, returned contracts; requests in files; related subscribers."""
+"""Look-up codes, remedy branches, requests in files, papers' places, proofs, erasure."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -64,3 +64,58 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_filed_request"),
     )
     op.create_index("ix_filed_request_reseller_at", "filed_request", ["reseller", "at"])
+    _register()
+
+
+def _register() -> None:
+    """Add what the register keeps: places of papers, representations, proofs, erasures."""
+    op.add_column("subscriber", sa.Column("erased_at", UtcDateTime))
+    op.add_column("document", sa.Column("copies", sa.Integer(), nullable=False, server_default="1"))
+    for name in ("office", "box", "shelf"):
+        op.add_column(
+            "document", sa.Column(name, sa.String(length=60), nullable=False, server_default="")
+        )
+    op.create_table(
+        "representation",
+        sa.Column("id", Identity, nullable=False),
+        sa.Column("subscriber_id", sa.String(length=60), nullable=False),
+        sa.Column("person", sa.LargeBinary(), nullable=False),
+        sa.Column("from_on", sa.Date(), nullable=False),
+        sa.Column("to_on", sa.Date()),
+        sa.Column("evidence", Identity, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name="fk_representation_subscriber_id_subscriber"
+        ),
+        sa.ForeignKeyConstraint(
+            ["evidence"], ["document.id"], name="fk_representation_evidence_document"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_representation"),
+    )
+    op.create_index("ix_representation_subscriber_id", "representation", ["subscriber_id"])
+    op.create_table(
+        "contact_proof",
+        sa.Column("subscriber_id", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("mark", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32)),
+        sa.Column("asked_at", UtcDateTime, nullable=False),
+        sa.Column("ends_at", UtcDateTime, nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("verified_at", UtcDateTime),
+        sa.Column("how", sa.String(length=20), nullable=False),
+        sa.CheckConstraint("kind IN ('phone', 'email')", name="ck_contact_proof_kind"),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name="fk_contact_proof_subscriber_id_subscriber"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "kind", name="pk_contact_proof"),
+    )
+    op.create_table(
+        "erasure",
+        sa.Column("id", Identity, nullable=False),
+        sa.Column("subscribers", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.String(length=120), nullable=False),
+        sa.Column("asked_at", UtcDateTime, nullable=False),
+        sa.Column("approved_by", sa.String(length=120)),
+        sa.Column("approved_at", UtcDateTime),
+        sa.PrimaryKeyConstraint("id", name="pk_erasure"),
+    )

@@ -1,10 +1,11 @@
 """Dossiers in the database: a transaction in, values out; never commits."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from core.database import Tx
 from core.errors import NotFound
@@ -75,6 +76,57 @@ def set_verdict(tx: Tx, document_id: int, verdict: Verdict, reason: str, at: dat
         .values(verdict=verdict, reason=reason, judged_at=at)
     )
     return owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a paper lies, and how many copies of it there are."""
+
+    office: str = ""
+    box: str = ""
+    shelf: str = ""
+    copies: int = 1
+
+    def __str__(self) -> str:
+        """Write office, box and shelf in one line."""
+        return " / ".join(each for each in (self.office, self.box, self.shelf) if each)
+
+
+def set_place(tx: Tx, document_id: int, place: Place) -> str:
+    """Record where a paper lies; return its subscriber's id; raises NotFound."""
+    owner, _ = owner_of(tx, document_id)
+    values = {name: getattr(place, name) for name in Place.__slots__}
+    tx.execute(update(document).where(document.c.id == document_id).values(**values))
+    return owner
+
+
+def places_of(tx: Tx, subscriber_id: str) -> dict[int, Place]:
+    """Return where each paper of a subscriber lies, by its number."""
+    columns = (document.c.office, document.c.box, document.c.shelf, document.c.copies)
+    query = select(document.c.id, *columns).where(document.c.subscriber_id == subscriber_id)
+    return {
+        row.id: Place(office=row.office, box=row.box, shelf=row.shelf, copies=row.copies)
+        for row in tx.execute(query)
+    }
+
+
+def addresses_of(tx: Tx, subscriber_id: str) -> list[str]:
+    """Return the addresses of a subscriber's files."""
+    own = select(document.c.id).where(document.c.subscriber_id == subscriber_id)
+    query = select(document_file.c.address).where(document_file.c.document_id.in_(own))
+    return sorted(set(tx.execute(query).scalars()))
+
+
+def forget_files(tx: Tx, subscriber_id: str) -> None:
+    """Remove the entries of a subscriber's files, whose bytes are gone."""
+    own = select(document.c.id).where(document.c.subscriber_id == subscriber_id)
+    tx.execute(delete(document_file).where(document_file.c.document_id.in_(own)))
+
+
+def forget_reasons(tx: Tx, subscriber_id: str) -> None:
+    """Remove what officers wrote of a subscriber's papers: it may name a person."""
+    own = document.c.subscriber_id == subscriber_id
+    tx.execute(update(document).where(own).values(reason="", expires_on=None))
 
 
 def documents_of(

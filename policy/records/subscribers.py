@@ -167,6 +167,40 @@ def companies_of_representative(tx: Tx, mark: bytes) -> int:
     return tx.execute(query).scalar_one()
 
 
+def contact_mark(tx: Tx, subscriber_id: str, contact: str) -> bytes | None:
+    """Return the mark of the phone or email that the register has now, None without one."""
+    column = {"phone": subscriber.c.phone_mark, "email": subscriber.c.email_mark}[contact]
+    query = select(column).where(subscriber.c.id == subscriber_id)
+    found: bytes | None = tx.execute(query).scalar_one_or_none()
+    return found
+
+
+def forget(tx: Tx, vault: Vault, subscriber_id: str, at: datetime) -> None:
+    """Erase the person from a subscriber's entry; organisation, kind and dates stay."""
+    own = subscriber.c.id == subscriber_id
+    kind = kinds_of(tx, [subscriber_id])[subscriber_id]
+    values: dict[str, object] = {
+        "personal": vault.seal(subscriber_id, asdict(Personal())),
+        "warnings": "[]",
+        "erased_at": at,
+        **dict.fromkeys(("phone_mark", "email_mark", "representative_mark")),
+    }
+    if kind is SubscriberKind.INDIVIDUAL:
+        values["tax_code"] = None  # a person's own number
+    tx.execute(update(subscriber).where(own).values(**values))
+
+
+def erased(tx: Tx, names: Iterable[str]) -> set[str]:
+    """Return which of these subscribers were erased."""
+    found: set[str] = set()
+    for some in batches(names):
+        query = select(subscriber.c.id).where(
+            subscriber.c.id.in_(some), subscriber.c.erased_at.is_not(None)
+        )
+        found.update(tx.execute(query).scalars())
+    return found
+
+
 def reseller_of(tx: Tx, subscriber_id: str) -> str:
     """Return the reseller that brought a subscriber, or an empty text."""
     query = select(subscriber.c.reseller).where(subscriber.c.id == subscriber_id)

@@ -129,3 +129,35 @@ def test_remedy_steps(terminal: Terminal, name: str, request_file: Path, tmp_pat
     assert terminal.run("case", "waiting").code == 0
     contract = terminal.run("case", "advance", case, "contract_returned", "--parcel", "EMS1")
     assert "goes back when it is activated" in contract.err
+
+
+def test_people_behind_a_subscriber(terminal: Terminal, name: str) -> None:
+    """Places of papers, representations and proofs of contacts are kept by commands."""
+    number = terminal.run("dossier", "show", name, "--json").json[0]["documents"][0]["number"]
+    where = ("--office", "HN", "--box", "12", "--shelf", "3", "--copies", "2")
+    assert terminal.run("document", "place", number, *where).code == 0
+    paper = terminal.run("dossier", "show", name, "--json").json[0]["documents"][0]
+    assert (paper["place"], paper["copies"]) == ("HN / 12 / 3", 2)
+    who = ("--name", "Lê Ngọc Hân", "--from", "2024-04-01", "--evidence", number)
+    said = terminal.run("dossier", "represent", name, *who)
+    assert said.code == 0, said.err
+    representation = said.out.split()[-1].rstrip(".")
+    ended = terminal.run("dossier", "unrepresent", representation, "--until", "2024-06-30")
+    assert ended.code == 0, ended.err
+    (row,) = terminal.run("dossier", "represented", name, "--json").json
+    assert (row["name"], row["to"]) == ("Lê Ngọc Hân", "2024-06-30")
+    code = terminal.run("contact", "ask", name, "phone").out.split()[3]
+    assert "not the one" in terminal.run("contact", "confirm", name, "phone", "x").err
+    assert terminal.run("contact", "confirm", name, "phone", code).code == 0
+    assert terminal.run("contact", "call", name, "email", "--reference", "gọi 1").code == 0
+    shown = terminal.run("contact", "show", name, "--json").json
+    assert all(each["verified"] for each in shown)
+
+
+def test_erasure_finds_nobody(terminal: Terminal, serial: str) -> None:
+    """With a living certificate nobody is due; one of the three options is needed."""
+    assert serial
+    assert terminal.run("dossier", "erase", "--due").out == "Nothing found.\n"
+    assert "Nobody's personal data is due" in terminal.run("dossier", "erase", "--ask").err
+    assert terminal.run("dossier", "erase").code == 2
+    assert "no list of erasures" in terminal.run("dossier", "erase", "--approve", 7).err

@@ -76,6 +76,7 @@ def test_identity_numbers(kind: str, number: str, says: str) -> None:
         ("1800 123456", "service number"),
         ("0212345678", "no Vietnamese mobile"),
         ("091234567", "no Vietnamese mobile"),
+        ("0712345678", "no mobile network"),
     ],
 )
 def test_phone_numbers(text: str, says: str) -> None:
@@ -85,6 +86,22 @@ def test_phone_numbers(text: str, says: str) -> None:
     assert all(says in each for each in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ("dai@rieng-tu.example", False),
+        ("dai@công-ty.vn", False),
+        ("dai.@example.com", True),
+        ("dai@example", True),
+        ("dai@exa mple.com", True),
+        ("dai@-example.com", True),
+    ],
+)
+def test_addresses(text: str, *, odd: bool) -> None:
+    """An address that no mail server could take is warned of; no server is asked."""
+    assert bool(list(identifiers.address(text))) is odd
+
+
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_text_is_examined(kind: str, text: str) -> None:
     """Whatever an import brings, the checks answer with sentences and never fail."""
@@ -92,6 +109,7 @@ def test_any_text_is_examined(kind: str, text: str) -> None:
         *identifiers.tax_code(text, TODAY),
         *identifiers.identity(kind, text, TODAY),
         *identifiers.phone(text),
+        *identifiers.address(text),
     ]
     assert all(each.endswith(".") for each in found)
 

@@ -1,0 +1,110 @@
+"""Who represented a company from when to when, and by which document."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from core import audit
+from core.database import Tx
+from core.errors import Conflict, Invalid, Refused
+from policy.office import Office
+from policy.records import documents, proofs, subscribers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Representation:
+    """One person at one company; `to_on` is the last day, None while it goes on."""
+
+    number: int
+    name: str
+    id_type: str
+    id_number: str
+    from_on: date
+    to_on: date | None
+    evidence: int
+
+    def __repr__(self) -> str:
+        """Name number and days only, so that no traceback or log shows a person."""
+        return f"Representation(number={self.number}, {self.from_on} to {self.to_on})"
+
+    def covers(self, day: date) -> bool:
+        """Whether the person represented the company on `day`."""
+        return self.from_on <= day and (self.to_on is None or day <= self.to_on)
+
+
+def add(
+    office: Office,
+    subscriber_id: str,
+    person: tuple[str, str, str],
+    *,
+    from_on: date,
+    evidence: int,
+) -> int:
+    """Record that a `person` (name, kind and number of the ID) represents a company.
+
+    `evidence` is the number of a document of that company. Raises Refused, NotFound.
+    """
+    name, id_type, id_number = (each.strip() for each in person)
+    if not name:
+        raise Invalid("A representation needs the person's name.")
+    with office.db.begin() as tx:
+        subscribers.subscriber_of(tx, office.vault, subscriber_id)
+        owner, _ = documents.owner_of(tx, evidence)
+        if owner != subscriber_id:
+            raise Refused(
+                f"The document {evidence} is not among the papers of {subscriber_id}.",
+                code="foreign_evidence",
+            )
+        values = {"name": name, "id_type": id_type, "id_number": id_number}
+        number = proofs.add_representation(
+            tx,
+            subscriber_id=subscriber_id,
+            person=office.vault.seal(_owner(subscriber_id), values),
+            from_on=from_on,
+            evidence=evidence,
+        )
+        _audit(office, tx, "representation.add", subscriber_id, number)
+        return number
+
+
+def end(office: Office, number: int, to_on: date) -> None:
+    """Record a representation's last day; raises Refused before its first, Conflict if it ended."""
+    with office.db.begin() as tx:
+        found = proofs.representation_named(tx, number)
+        if found.to_on is not None:
+            raise Conflict(f"The representation {number} ended on {found.to_on}.")
+        if to_on < found.from_on:
+            raise Refused(
+                f"The representation {number} began on {found.from_on}, after {to_on}.",
+                code="ends_before_it_begins",
+            )
+        proofs.end_representation(tx, number, to_on)
+        _audit(office, tx, "representation.end", found.subscriber_id, number)
+
+
+def of(office: Office, tx: Tx, subscriber_id: str) -> list[Representation]:
+    """Return who represented a company, oldest first."""
+    return [
+        Representation(
+            number=each.id,
+            from_on=each.from_on,
+            to_on=each.to_on,
+            evidence=each.evidence,
+            **office.vault.open(_owner(subscriber_id), each.person),
+        )
+        for each in proofs.representations_of(tx, subscriber_id)
+    ]
+
+
+def _owner(subscriber_id: str) -> str:
+    return f"{subscriber_id}|representation"
+
+
+def _audit(office: Office, tx: Tx, act: str, subscriber_id: str, number: int) -> None:
+    audit.append(
+        tx,
+        at=office.clock.now(),
+        actor=office.actor,
+        act=act,
+        subject=f"subscriber:{subscriber_id}",
+        representation=number,
+    )
