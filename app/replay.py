@@ -26,7 +26,7 @@ from ca import records as engine
 from ca.model import Act
 from core.clock import SetClock
 from core.errors import AntinError, Invalid, NotFound
-from policy import enrol, intake, orders, remedy, sweep
+from policy import enrol, intake, orders, planning, remedy, sweep
 from policy.cases import CaseEvent
 from policy.model import Document, Party, Request, Wanted
 from policy.records import cases
@@ -190,9 +190,9 @@ class _Replay:
     def _announce(self) -> None:
         dates = self._outcome.dates
         director = replace(self._office, actor="operator:director")
-        sweep.plan(self._office, CAMPAIGN, hold_at=dates.hold_at, revoke_at=dates.revoke_at)
-        sweep.simulate(self._office, CAMPAIGN)
-        sweep.approve(director, CAMPAIGN)
+        planning.plan(self._office, CAMPAIGN, hold_at=dates.hold_at, revoke_at=dates.revoke_at)
+        planning.simulate(self._office, CAMPAIGN)
+        planning.approve(director, CAMPAIGN)
         sweep.announce(self._office, CAMPAIGN)
 
     def _enforce(self, act: Act) -> None:

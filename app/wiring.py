@@ -15,6 +15,7 @@ from ca import issuers, records
 from ca.issuers import SigningIssuer, Urls
 from ca.profiles import Profiles
 from ca.profiles import load as load_profiles
+from core import jws
 from core.clock import Clock
 from core.database import Database
 from core.errors import Invalid
@@ -27,10 +28,11 @@ from hsm.keys import PrivateKey
 from ocsp.reserve import Keeper
 from policy.deliver import Post
 from policy.enrol import Desk
-from policy.office import Office
+from policy.office import Office, Seal
 from policy.rulebook import Rulebook
 from policy.vault import Vault
 
+PLAN_TYPE = "antin-campaign-plan+jwt"
 VAULT_CONTEXT = b"antin vault"
 PROFILES_FILE = "profiles.toml"
 
@@ -107,6 +109,10 @@ class Works:
             vault=self.vault,
             rulebooks=self.rulebooks,
             actor=actor,
+            seal=Seal(
+                sign=lambda plan: jws.sign(self.audit_key(), plan, typ=PLAN_TYPE),
+                read=lambda token: jws.verify(self.audit_key().public_key(), token, typ=PLAN_TYPE),
+            ),
         )
 
     def desk(self, actor: str) -> Desk:

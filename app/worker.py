@@ -1,8 +1,8 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
 reconcile lost issuances -> holds whose time is over -> planned revocations -> clocks of remedy
-cases -> notices -> the certificates of the responder and of statements -> CRLs and their alarms
--> the OCSP reserve -> the seals of the audit trail
+cases -> waves of campaigns -> notices -> the certificates of the responder and of statements
+-> CRLs and their alarms -> the OCSP reserve -> the seals of the audit trail
 """
 
 import logging
@@ -16,7 +16,7 @@ from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
 from core.errors import AntinError, Unavailable
-from policy import deliver, due, remedy
+from policy import deliver, due, remedy, reminders
 
 ROUND_SECONDS = 2.0
 RESERVE_SECONDS = 2.0
@@ -43,6 +43,7 @@ def once(works: Works) -> list[str]:
         ("lift holds whose time is over", lambda: due.lift_ended(works.office(_ACTOR))),
         ("carry out planned revocations", lambda: due.carry_out_plans(works.office(_ACTOR))),
         ("settle remedy cases", lambda: remedy.settle_due(works.office(_ACTOR))),
+        ("send the waves of campaigns", lambda: reminders.send_due(works.office(_ACTOR))),
         ("deliver notices", lambda: deliver.deliver_due(works.office(_ACTOR), works.post)),
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("renew the statements' certificate", lambda: statements.renew(works)),

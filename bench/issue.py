@@ -44,7 +44,7 @@ from policy.enrol import Desk
 from policy.office import Office
 from policy.vault import Vault
 from tests.support import authority, postgres
-from tests.support.office import VAULT_KEY
+from tests.support.office import SEAL, VAULT_KEY
 
 KINDS = {
     "rsa2048": (KeyKind.RSA_2048, Mechanism.RSA_PKCS, bytes(51)),
@@ -171,7 +171,12 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 def _office(db: Database) -> Office:
     rulebooks = tuple(rulebook.load(text) for text in shipped.rulebooks().values())
     return Office(
-        db=db, clock=CLOCK, vault=Vault(VAULT_KEY), rulebooks=rulebooks, actor="operator:bench"
+        db=db,
+        clock=CLOCK,
+        vault=Vault(VAULT_KEY),
+        rulebooks=rulebooks,
+        actor="operator:bench",
+        seal=SEAL,
     )
 
 

@@ -62,11 +62,11 @@ def advance(stage: CampaignStage, event: CampaignEvent) -> CampaignStage:
     return following
 
 
-def check_four_eyes(author: str, approver: str) -> None:
-    """Raise Refused (four_eyes) when `approver` is the campaign's author, however it is written."""
+def check_four_eyes(author: str, approver: str, what: str = "the campaign") -> None:
+    """Raise Refused (four_eyes) when `approver` is the author, however the name is written."""
     if author.strip().casefold() == approver.strip().casefold():
         raise Refused(
-            f"{approver} wrote the campaign; another operator must approve it.", code="four_eyes"
+            f"{approver} wrote {what}; another operator must approve it.", code="four_eyes"
         )
 
 
@@ -86,6 +86,33 @@ def check_dates(
             f"The revocation at {revoke_at.isoformat()} comes before the hold at "
             f"{hold_at.isoformat()}.",
             code="campaign_dates",
+        )
+
+
+def check_extension(
+    before: tuple[datetime, datetime], after: tuple[datetime, datetime], now: datetime
+) -> None:
+    """Raise Refused (campaign_extension) unless hold and revocation only move to later dates.
+
+    A date that has passed stays: what was done on it cannot be put off.
+    """
+    if before == after:
+        raise Refused(
+            "The extension changes no date; name a later hold or revocation.",
+            code="campaign_extension",
+        )
+    for name, was, will_be in zip(("hold", "revocation"), before, after, strict=True):
+        if will_be != was and (will_be < was or was <= now):
+            why = "it has passed" if was <= now else "an extension only gives more time"
+            raise Refused(
+                f"The {name} at {was.isoformat()} cannot be moved to {will_be.isoformat()}: {why}.",
+                code="campaign_extension",
+            )
+    if after[1] < after[0]:
+        raise Refused(
+            f"The revocation at {after[1].isoformat()} comes before the hold at "
+            f"{after[0].isoformat()}; extend it too.",
+            code="campaign_extension",
         )
 
 

@@ -10,8 +10,8 @@ from core import serials
 from core.database import Tx
 from core.errors import NotFound
 from policy.model import CampaignFacts, CampaignStage, CaseFacts, CertificateFacts, Facts, Request
-from policy.records import campaigns, cases, documents, outbox, subscribers
-from policy.records.campaigns import Campaign, Member
+from policy.records import campaigns, cases, documents, subscribers
+from policy.records.campaigns import Campaign
 from policy.records.cases import Case
 
 
@@ -34,26 +34,25 @@ def of_certificates(
         if case.certificate_id is not None
     }
     member_of = campaigns.memberships(tx, [each.id for each in certificates])
-    known = {each.id: each for each in campaigns.campaigns(tx)}
-    told = outbox.last_told(tx, names)
     found = []
     for each in certificates:
         opening = openings.get(each.subscriber)
         if opening is None:
             raise NotFound(f"The register has no subscriber {each.subscriber!r}.")
         case = by_certificate.get(each.id)
-        member = member_of.get(each.id)
+        member, campaign = member_of.get(each.id, (None, None))
         found.append(
             Facts(
                 subscriber=each.subscriber,
                 kind=opening.kind,
                 documents=papers.get((each.subscriber, case.id if case else None), ()),
                 certificate=_certificate(each),
-                campaign=_campaign(known, member),
+                campaign=_campaign(campaign),
                 case=of_case(case) if case else None,
                 request=request,
                 warned_at=member.warned_at if member else None,
-                reminded_at=told.get(each.subscriber),
+                reminded_at=member.reminded_at if member else None,
+                exempt_until=member.exempt_until if member else None,
                 dossier_since=case.opened_at if case else opening.since,
             )
         )
@@ -135,10 +134,9 @@ def _certificate(certificate: Certificate) -> CertificateFacts:
     )
 
 
-def _campaign(known: dict[str, Campaign], member: Member | None) -> CampaignFacts | None:
-    if member is None:
+def _campaign(campaign: Campaign | None) -> CampaignFacts | None:
+    if campaign is None:
         return None
-    campaign = known[member.campaign_id]
     return of_campaign(campaign, campaign.stage, campaign.announced_at)
 
 

@@ -235,7 +235,8 @@ class Facts:
     `documents` belong to ONE dossier: the remedy case's when `case` is given, else the original.
     `case` is given only for the certificate that the case issues or will issue. `conditions` are
     words of the rulebook that make conditional documents necessary. `warned_at` is when this
-    subscriber was first told of the campaign, `reminded_at` when they were last told.
+    subscriber was first told of the campaign, `reminded_at` when a wave of notices last told them;
+    `exempt_until` is the end of an exemption from the campaign.
     `dossier_since` is when the dossier was opened or reopened: the rules of that day judge it.
     """
 
@@ -249,6 +250,7 @@ class Facts:
     request: Request | None = None
     warned_at: datetime | None = None
     reminded_at: datetime | None = None
+    exempt_until: datetime | None = None
     dossier_since: datetime | None = None
 
     def __post_init__(self) -> None:

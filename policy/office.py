@@ -1,8 +1,9 @@
 """What every use case of the registration authority works with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from core.clock import Clock
 from core.database import Database
@@ -10,6 +11,17 @@ from policy import rulebook
 from policy.model import Facts
 from policy.rulebook import Rulebook
 from policy.vault import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """Signs the plans of campaigns as compact JWS, and reads what it signed.
+
+    `read` raises Refused for a text that it did not sign.
+    """
+
+    sign: Callable[[Mapping[str, Any]], str]
+    read: Callable[[str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +33,7 @@ class Office:
     vault: Vault
     rulebooks: Sequence[Rulebook]
     actor: str
+    seal: Seal
     _chosen: dict[tuple[date, date | None], Rulebook] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -372,6 +372,12 @@ def _wrong_waves(rulebook: Rulebook) -> Iterator[str]:
         days = _at(rulebook, key)
         if list(days) != sorted(set(days), reverse=True):
             yield f"The key {key} is {list(days)}; write each day once, the farthest first."
+    after = list(rulebook.campaign.notice.days_after_hold)
+    if after != sorted(set(after)):
+        yield (
+            f"The key campaign.notice.days_after_hold is {after}; write each day once, the nearest "
+            "first."
+        )
 
 
 def _at(rulebook: Rulebook, key: str) -> Any:  # noqa: ANN401 - a value of the rulebook

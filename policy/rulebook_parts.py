@@ -197,17 +197,19 @@ class Term(Part):
 
 
 class Notices(Part):
-    """On which days before a date subscribers are reminded."""
+    """The waves of notices: on which days before and after a date subscribers are reminded."""
 
     days_before_hold: tuple[Days, ...]
+    days_after_hold: tuple[Days, ...] = ()
     days_before_revocation: tuple[Days, ...]
 
 
 class Mass(Part):
-    """How many acts one run may do: a number, and a share of the active certificates."""
+    """How many acts one run may do: a number, a share of the active certificates, a pace."""
 
     most_acts: int = Field(ge=1)
     most_share: float = Field(gt=0, le=1)
+    most_per_second: float | None = Field(default=None, gt=0)
 
 
 class Campaigns(Part):

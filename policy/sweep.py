@@ -1,7 +1,8 @@
-"""Campaigns: planned, simulated, approved by a second person, announced, enforced, closed.
+"""Campaigns in effect: announced, then enforced row by row, by as many processes as one likes.
 
-Execution decides each certificate again under its lock: who mended their dossier meanwhile is left
-alone. Every certificate is one commit, so a run can be stopped and taken up at any row.
+Only what is in the approved plan is acted on, and each certificate is decided again under its lock:
+who mended their dossier meanwhile is left alone. Every certificate is one commit, so a run can be
+stopped and taken up at any row; a campaign that is paused stops its runs at their next row.
 """
 
 from collections.abc import Callable
@@ -10,107 +11,60 @@ from datetime import datetime
 
 from ca import records as engine
 from ca.model import Act, Certificate
-from core import audit
 from core.database import Tx
 from policy import campaign as rules_of_campaigns
-from policy import decisions, facts, rules
+from policy import decisions, facts, population, rules
 from policy.campaign import CampaignEvent, advance
-from policy.model import Action, CampaignStage, Decision, Facts
+from policy.model import Action, CampaignStage
 from policy.office import Office
-from policy.records import campaigns, subscribers
+from policy.planning import check_approved, note
+from policy.records import campaigns, plans
 from policy.records.campaigns import Campaign, Member
 
 _BATCH = 1000
 _ACTION = {Act.SUSPEND: Action.HOLD, Act.REVOKE: Action.REVOKE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
-    """What a campaign would do if nobody mended anything: decisions at its two dates."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A slice of a run: each of `of` processes takes the certificates of its `number`, from 1."""
 
-    holds: tuple[Decision, ...]
-    revocations: tuple[Decision, ...]
-    active: int
+    number: int = 1
+    of: int = 1
 
-
-def plan(office: Office, campaign_id: str, *, hold_at: datetime, revoke_at: datetime) -> Campaign:
-    """Draft a campaign over every certificate; its author is the office's actor."""
-    now = office.clock.now()
-    draft = Campaign(
-        id=campaign_id,
-        rulebook=office.rulebook(now).reference,
-        stage=CampaignStage.DRAFT,
-        author=office.actor,
-        approver=None,
-        hold_at=hold_at,
-        revoke_at=revoke_at,
-        announced_at=None,
-        most_holds=None,
-        most_revocations=None,
-    )
-    with office.db.begin() as tx:
-        campaigns.add_campaign(tx, draft)
-        _audit(office, tx, draft, "plan", now)
-    return draft
+    def takes(self, certificate_id: int) -> bool:
+        """Whether the certificate is in this slice."""
+        return certificate_id % self.of == self.number - 1
 
 
-def simulate(office: Office, campaign_id: str) -> Simulation:
-    """Say who would be held and revoked and why; record the counts that are to be approved."""
-    now = office.clock.now()
-    with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id, lock=True)
-        stage = advance(found.stage, CampaignEvent.SIMULATE)
-        result = _simulate(office, tx, found, now)
-        rulebook = office.rulebook(now)
-        count = max(len(result.holds), len(result.revocations))
-        rules_of_campaigns.check_mass(count, active=result.active, rulebook=rulebook)
-        campaigns.update_campaign(
-            tx,
-            campaign_id,
-            stage=stage,
-            most_holds=len(result.holds),
-            most_revocations=len(result.revocations),
-        )
-        _audit(office, tx, found, "simulate", now)
-    return result
-
-
-def approve(office: Office, campaign_id: str) -> None:
-    """A second person approves the simulated counts; raises Refused when it is the author."""
-    now = office.clock.now()
-    with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id, lock=True)
-        rules_of_campaigns.check_four_eyes(found.author, office.actor)
-        stage = advance(found.stage, CampaignEvent.APPROVE)
-        campaigns.update_campaign(tx, campaign_id, stage=stage, approver=office.actor)
-        _audit(office, tx, found, "approve", now)
+WHOLE = Share()
 
 
 def announce(office: Office, campaign_id: str) -> int:
-    """Announce: every live certificate joins, who lacks papers is told; return how many were."""
+    """Announce: the scope's certificates join, who lacks papers is told; return how many were."""
     now = office.clock.now()
     with office.db.begin() as tx:
         found = campaigns.campaign_named(tx, campaign_id, lock=True)
         rulebook = office.rulebook(now)
         rules_of_campaigns.check_dates(now, found.hold_at, found.revoke_at, rulebook)
         stage = advance(found.stage, CampaignEvent.ANNOUNCE)
+        check_approved(office, tx, found)
         campaigns.update_campaign(tx, campaign_id, stage=stage, announced_at=now)
         told = 0
-        for certificate, known in _everyone(tx, now):
-            member = Member(
-                campaign_id=campaign_id,
-                certificate_id=certificate.id,
-                subscriber_id=certificate.subscriber,
-                warned_at=None,
-            )
-            campaigns.add_members(tx, [replace(member, warned_at=now)])
+        announced = facts.of_campaign(found, stage, now)
+        for certificate, known in population.in_scope(
+            office, tx, plans.scope_of(tx, campaign_id), now
+        ):
+            campaigns.add_members(tx, [_member(found, certificate, now)])
             # Being warned of an earlier campaign is no warning of this one.
-            before = replace(known, campaign=facts.of_campaign(found, stage, now), warned_at=None)
+            before = replace(
+                known, campaign=announced, warned_at=None, reminded_at=None, exempt_until=None
+            )
             decision = rules.decide(before, office.rulebook(now, before), now)
             if decision.action is Action.REMIND:
                 decisions.carry_out(tx, decision, office.actor)
                 told += 1
-        _audit(office, tx, found, "announce", now, told=told)
+        note(office, tx, found, "announce", now, told=told)
     return told
 
 
@@ -119,44 +73,53 @@ def enforce(
     campaign_id: str,
     act: Act,
     *,
+    share: Share = WHOLE,
+    pace: Callable[[], None] = lambda: None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> list[Certificate]:
     """Hold (`Act.SUSPEND`) or revoke (`Act.REVOKE`) whoever the campaign's date has reached.
 
-    Returns the certificates that were acted on. Raises Refused (mass_guard) before the first act
-    when the run would be larger than was approved; `progress` is told how many of how many are
+    Returns the certificates that were acted on. Raises Refused before the first act when the plan
+    is not the approved one (plan_changed) or the run would be larger than was approved
+    (mass_guard). `pace` is waited for before each row; `progress` is told how many of how many are
     done.
     """
     now = office.clock.now()
     found, candidates = _candidates(office, campaign_id, act, now)
     approved = found.most_holds if act is Act.SUSPEND else found.most_revocations
     with office.db.read() as tx:
-        active = sum(1 for _ in _everyone(tx, now))
+        active = population.active(tx, now)
     rules_of_campaigns.check_mass(
         len(candidates), active=active, rulebook=office.rulebook(now), approved=approved
     )
+    own = [each for each in candidates if share.takes(each)]
     acted = []
-    for done, certificate_id in enumerate(candidates, start=1):
-        with office.db.begin() as tx:
-            ((_, known),) = facts.lock(tx, [certificate_id])
-            # Under the lock: what came in since the run began counts, and nothing is back-dated.
-            now = office.clock.now()
-            decision = rules.decide(known, office.rulebook(now, known), now)
-            if decision.action is _ACTION[act]:
-                after = decisions.carry_out(tx, decision, office.actor)
-                acted.extend([after] if after else [])
-        progress(done, len(candidates))
+    for done, certificate_id in enumerate(own, start=1):
+        pace()
+        after, goes_on = _act(office, campaign_id, certificate_id, act)
+        acted.extend([after] if after else [])
+        if not goes_on:
+            break
+        progress(done, len(own))
     return acted
 
 
-def close(office: Office, campaign_id: str) -> None:
-    """End a campaign; what it held stays held until its dossier is complete."""
-    now = office.clock.now()
+def _act(
+    office: Office, campaign_id: str, certificate_id: int, act: Act
+) -> tuple[Certificate | None, bool]:
+    """Decide one row again and act on it; return what came of it, and whether the run goes on."""
     with office.db.begin() as tx:
-        found = campaigns.campaign_named(tx, campaign_id, lock=True)
-        stage = advance(found.stage, CampaignEvent.CLOSE)
-        campaigns.update_campaign(tx, campaign_id, stage=stage)
-        _audit(office, tx, found, "close", now)
+        ((_, known),) = facts.lock(tx, [certificate_id])
+        # Under the lock: what came in since the run began counts, and nothing is back-dated.
+        now = office.clock.now()
+        if known.campaign is None or known.campaign.id != campaign_id:
+            return None, True
+        if known.campaign.stage is not CampaignStage.ENFORCING:
+            return None, False
+        decision = rules.decide(known, office.rulebook(now, known), now)
+        if decision.action is not _ACTION[act]:
+            return None, True
+        return decisions.carry_out(tx, decision, office.actor), True
 
 
 def _candidates(
@@ -167,16 +130,25 @@ def _candidates(
         if found.stage is not CampaignStage.ENFORCING:
             stage = advance(found.stage, CampaignEvent.ENFORCE)
             campaigns.update_campaign(tx, campaign_id, stage=stage)
-            _audit(office, tx, found, "enforce", now)
+            note(office, tx, found, "enforce", now)
+        check_approved(office, tx, found)
         found = _join_latecomers(office, tx, found, now)
     with office.db.read() as tx:
-        scope = [each.certificate_id for each in campaigns.members(tx, campaign_id)]
+        planned = {
+            each.certificate_id for each in plans.acts_of(tx, campaign_id) if each.act is act
+        }
+        scope = [
+            each.certificate_id
+            for each in campaigns.members(tx, campaign_id)
+            if each.late or each.certificate_id in planned
+        ]
         wanted = []
         for start in range(0, len(scope), _BATCH):
             batch = engine.by_ids(tx, scope[start : start + _BATCH])
             for certificate, known in zip(batch, facts.of_certificates(tx, batch), strict=True):
-                rulebook = office.rulebook(now, known)
-                if rules.decide(known, rulebook, now).action is _ACTION[act]:
+                decision = rules.decide(known, office.rulebook(now, known), now)
+                own = known.campaign is not None and known.campaign.id == campaign_id
+                if own and decision.action is _ACTION[act]:
                     wanted.append(certificate.id)
     return found, wanted
 
@@ -189,30 +161,17 @@ def _join_latecomers(office: Office, tx: Tx, found: Campaign, now: datetime) -> 
     """
     if found.announced_at is None:
         return found
-    scope = {each.certificate_id for each in campaigns.members(tx, found.id)}
+    members = {each.certificate_id for each in campaigns.members(tx, found.id)}
+    scope = plans.scope_of(tx, found.id)
+    span = (found.announced_at, found.hold_at)
     late = [
         (certificate, known)
-        for certificate, known in _everyone(tx, now)
-        if certificate.id not in scope
-        and known.case is None
-        and found.announced_at <= certificate.created_at < found.hold_at
+        for certificate, known in population.issued_between(office, tx, scope, span)
+        if certificate.id not in members and known.case is None
     ]
-    campaigns.add_members(
-        tx,
-        [
-            Member(
-                campaign_id=found.id,
-                certificate_id=certificate.id,
-                subscriber_id=certificate.subscriber,
-                warned_at=found.announced_at,
-            )
-            for certificate, _ in late
-        ],
-    )
-    lacking = sum(
-        not rules.judge(known.kind, known.documents, office.rulebook(now, known)).complete
-        for _, known in late
-    )
+    joining = [_member(found, each, found.announced_at, late=True) for each, _ in late]
+    campaigns.add_members(tx, joining)
+    lacking = sum(not population.judged(office, known, now).complete for _, known in late)
     if lacking:
         campaigns.update_campaign(
             tx,
@@ -223,46 +182,13 @@ def _join_latecomers(office: Office, tx: Tx, found: Campaign, now: datetime) -> 
     return campaigns.campaign_named(tx, found.id)
 
 
-def _simulate(office: Office, tx: Tx, found: Campaign, now: datetime) -> Simulation:
-    holds, revocations, active = [], [], 0
-    foreseen = facts.of_campaign(found, CampaignStage.ENFORCING, now)
-    for _, known in _everyone(tx, now):
-        active += 1
-        told = rules_of_campaigns.foretell(known, foreseen, now)
-        hold = rules.decide(told, office.rulebook(now, told), found.hold_at)
-        if hold.action is Action.HOLD:
-            holds.append(hold)
-            held = facts.as_held(told, found.hold_at)
-            rulebook = office.rulebook(now, held)
-            revocation = rules.decide(held, rulebook, found.revoke_at)
-            revocations.extend([revocation] if revocation.action is Action.REVOKE else [])
-    return Simulation(holds=tuple(holds), revocations=tuple(revocations), active=active)
-
-
-def _everyone(tx: Tx, now: datetime) -> list[tuple[Certificate, Facts]]:
-    """Return every issued certificate that is neither expired nor revoked, with its facts."""
-    found: list[tuple[Certificate, Facts]] = []
-    names = subscribers.subscriber_ids(tx)
-    for start in range(0, len(names), _BATCH):
-        of_names = engine.of_subscribers(tx, names[start : start + _BATCH])
-        alive = [
-            each
-            for of_one in of_names.values()
-            for each in of_one
-            if each.der is not None and not each.expired(now) and not each.revoked
-        ]
-        found.extend(zip(alive, facts.of_certificates(tx, alive), strict=True))
-    return found
-
-
-def _audit(
-    office: Office, tx: Tx, found: Campaign, event: str, now: datetime, **detail: int
-) -> None:
-    audit.append(
-        tx,
-        at=now,
-        actor=office.actor,
-        act=f"campaign.{event}",
-        subject=f"campaign:{found.id}",
-        **detail,
+def _member(
+    found: Campaign, certificate: Certificate, warned_at: datetime, *, late: bool = False
+) -> Member:
+    return Member(
+        campaign_id=found.id,
+        certificate_id=certificate.id,
+        subscriber_id=certificate.subscriber,
+        warned_at=warned_at,
+        late=late,
     )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -71,7 +72,64 @@ campaign = Table(
     Column("announced_at", UtcDateTime),
     Column("most_holds", Integer),
     Column("most_revocations", Integer),
+    Column("plan_digest", String(64)),
+    Column("approved_digest", String(64)),
 )
+
+campaign_plan = Table(
+    "campaign_plan",
+    metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("token", Text),
+)
+"""What a campaign is drafted over, and its simulated plan as signed: a compact JWS."""
+
+campaign_act = Table(
+    "campaign_act",
+    metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("certificate_id", ForeignKey("certificate.id"), primary_key=True),
+    Column("act", String(20), primary_key=True),
+    Column("serial", String(40), nullable=False),
+    Column("clause", String(400), nullable=False),
+)
+"""The acts of a campaign's simulated plan; the plan's digest covers every row."""
+
+campaign_extension = Table(
+    "campaign_extension",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("campaign_id", ForeignKey("campaign.id"), nullable=False),
+    Column("hold_at", UtcDateTime, nullable=False),
+    Column("revoke_at", UtcDateTime, nullable=False),
+    Column("because", String(400), nullable=False),
+    Column("author", String(120), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("approver", String(120)),
+    Column("approved_at", UtcDateTime),
+    Index("ix_campaign_extension_campaign_id", "campaign_id"),
+)
+
+campaign_wave = Table(
+    "campaign_wave",
+    metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("wave", String(40), primary_key=True),
+    Column("reached", Integer, nullable=False),
+    Column("done_at", UtcDateTime),
+)
+"""How far through the members each wave of notices has come."""
+
+campaign_notice = Table(
+    "campaign_notice",
+    metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("wave", String(40), primary_key=True),
+    Column("certificate_id", ForeignKey("certificate.id"), primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
+)
+"""Which wave told the subscriber of which certificate: each once."""
 
 campaign_member = Table(
     "campaign_member",
@@ -80,9 +138,17 @@ campaign_member = Table(
     Column("certificate_id", ForeignKey("certificate.id"), primary_key=True),
     Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
     Column("warned_at", UtcDateTime),
+    Column("reminded_at", UtcDateTime),
+    Column("late", Boolean, nullable=False, server_default=false()),
+    Column("exempt_until", UtcDateTime),
+    Column("exempt_because", String(400)),
+    Index("ix_campaign_member_certificate_id", "certificate_id"),
     Index("ix_campaign_member_subscriber_id", "subscriber_id"),
 )
-"""The certificates in a campaign's scope, and when their subscribers were told."""
+"""The certificates in a campaign's scope, and when their subscribers were told.
+
+`late` marks what was issued between announcement and hold; `exempt_until` ends an exemption.
+"""
 
 remedy_case = Table(
     "remedy_case",

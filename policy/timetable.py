@@ -8,9 +8,10 @@ The order of the questions is the safety argument:
 Applied and asked again at the same instant, the answers come to rest: no act is asked for twice.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ca.model import HoldSource
+from policy import waves
 from policy.model import (
     Action,
     CampaignFacts,
@@ -157,6 +158,12 @@ def _campaign(question: Question, judgement: Judgement, campaign: CampaignFacts)
         return question.nothing(
             f"{_state(judgement)} The campaign {campaign.id} is {campaign.stage} and asks nothing."
         )
+    exempt = question.facts.exempt_until
+    if exempt is not None and question.now < exempt:
+        return question.nothing(
+            f"{_state(judgement)} It is exempt from the campaign {campaign.id} until "
+            f"{question.when(exempt)}."
+        )
     warned = question.facts.warned_at
     if warned is None or warned > question.now:
         return _remind(question, judgement, f"was not told yet of the campaign {campaign.id}")
@@ -170,7 +177,7 @@ def _hold(
 ) -> Decision:
     terms = question.rulebook.campaign
     if question.now < campaign.hold_at:
-        return _wave(question, judgement, campaign.hold_at, terms.notice.days_before_hold)
+        return _wave(question, judgement, campaign, campaign.hold_at)
     if question.now < warned + terms.least_warning:
         return question.nothing(
             f"The subscriber was told on {question.when(warned)}, less than "
@@ -187,7 +194,7 @@ def _hold(
 def _revocation(question: Question, judgement: Judgement, campaign: CampaignFacts) -> Decision:
     terms = question.rulebook.campaign
     if question.now < campaign.revoke_at:
-        return _wave(question, judgement, campaign.revoke_at, terms.notice.days_before_revocation)
+        return _wave(question, judgement, campaign, campaign.revoke_at)
     certificate = question.facts.certificate
     held_at = certificate.dossier_held_at if certificate else None
     if held_at and (question.now <= held_at or question.now < held_at + terms.least_hold):
@@ -204,13 +211,11 @@ def _revocation(question: Question, judgement: Judgement, campaign: CampaignFact
 
 
 def _wave(
-    question: Question, judgement: Judgement, date: datetime, days: tuple[int, ...]
+    question: Question, judgement: Judgement, campaign: CampaignFacts, date: datetime
 ) -> Decision:
-    """Remind when a wave of notices before `date` has begun since the subscriber was last told."""
-    begun = [date - timedelta(days=each) for each in days]
-    latest = max((each for each in begun if each <= question.now), default=None)
-    told = question.facts.reminded_at or question.facts.warned_at
-    if latest is None or (told is not None and told >= latest):
+    """Remind when a wave of notices has begun since the subscriber was last told."""
+    wave = waves.latest(campaign, question.rulebook, question.now)
+    if wave is None or not waves.untold(question.facts, wave):
         return question.nothing(f"{_state(judgement)} The next date is {question.when(date)}.")
     return _remind(question, judgement, f"is reminded of the date {question.when(date)}")
 

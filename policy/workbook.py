@@ -63,10 +63,18 @@ def write_table(
     path: Path, title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
     """Write a plain table; every value becomes text."""
+    write_tables(path, [(title, headers, rows)])
+
+
+def write_tables(
+    path: Path, tables: Iterable[tuple[str, Sequence[str], Iterable[Sequence[object]]]]
+) -> None:
+    """Write plain tables, each by its title, headers and rows on a sheet of its own."""
     book = openpyxl.Workbook(write_only=True)
-    sheet = _sheet(book, title, headers)
-    for row in rows:
-        sheet.append([_text(sheet, str(each)) for each in row])
+    for title, headers, rows in tables:
+        sheet = _sheet(book, title, headers)
+        for row in rows:
+            sheet.append([_text(sheet, str(each)) for each in row])
     book.save(path)
 
 

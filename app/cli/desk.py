@@ -73,13 +73,13 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -
 
 
 @contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on the terminal while something long goes on; told how far it came."""
+def counting(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show a bar on the terminal while something long goes on; told how far it came of what."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     aside = Console(stderr=True)
     with Progress(*columns, TimeElapsedColumn(), console=aside, transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, of=total: bar.update(task, completed=done, total=of)
 
 
 def instant(text: str) -> datetime:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.cli import (
     audit,
     bulk,
+    campaigns,
     ceremony,
     certificates,
     crl,
@@ -30,6 +31,7 @@ from app.cli import (
     sheets,
     springs,
     statuses,
+    steering,
     successions,
     takeover,
 )
@@ -74,7 +76,8 @@ app.add_typer(remedies.token, name="token")
 app.add_typer(roads.feed, name="feed")
 app.add_typer(roads.loss, name="loss")
 app.add_typer(roads.reseller, name="reseller")
-app.add_typer(policies.campaign, name="campaign")
+campaigns.campaign.registered_commands.extend(steering.app.registered_commands)
+app.add_typer(campaigns.campaign, name="campaign")
 app.add_typer(policies.rules, name="rules")
 
 

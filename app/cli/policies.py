@@ -1,4 +1,4 @@
-"""antin campaign, rules: campaigns from draft to close, and the rulebooks."""
+"""antin rules: the rulebooks."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -6,121 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
-from app.cli.desk import AsJson, console, day, instant, place, show
-from ca.model import Act
-from core import serials
-from policy import replay, rulebook, sweep
-from policy.records import campaigns
+from app.cli.desk import AsJson, console, day, place, show
+from policy import replay, rulebook
 
-campaign = typer.Typer(no_args_is_help=True, help="Campaigns for complete dossiers.")
 rules = typer.Typer(no_args_is_help=True, help="The rulebooks.")
-
-Name = Annotated[str, typer.Argument(help="The campaign's name.")]
-
-
-@campaign.command()
-def new(
-    context: typer.Context,
-    name: Name,
-    hold_at: Annotated[str, typer.Option(help="When incomplete dossiers are held.")],
-    revoke_at: Annotated[str, typer.Option(help="When those still held are revoked.")],
-) -> None:
-    """Draft a campaign over every certificate.
-
-    Example: antin campaign new spring --hold-at 2024-04-20T00:00:00+07:00
-    --revoke-at 2024-05-02T00:00:00+07:00
-    """
-    office = place(context).office
-    sweep.plan(office, name, hold_at=instant(hold_at), revoke_at=instant(revoke_at))
-    console.print(f"The campaign {name} is drafted; simulate it next.")
-
-
-@campaign.command()
-def simulate(context: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
-    """Show who would be held and why, if nobody mended anything.
-
-    Example: antin campaign simulate spring
-    """
-    found = sweep.simulate(place(context).office, name)
-    rows = [
-        {
-            "subscriber": each.facts.subscriber,
-            "serial": each.facts.certificate.serial if each.facts.certificate else "",
-            "clause": each.clause,
-            "because": each.because,
-        }
-        for each in found.holds
-    ]
-    show(rows, as_json=as_json, title=f"{len(rows)} of {found.active} would be held")
-
-
-@campaign.command()
-def approve(context: typer.Context, name: Name) -> None:
-    """Approve what another operator simulated. Example: antin --as mai campaign approve spring."""
-    sweep.approve(place(context).office, name)
-    console.print(f"The campaign {name} is approved.")
-
-
-@campaign.command()
-def announce(context: typer.Context, name: Name) -> None:
-    """Announce: who lacks papers is told. Example: antin campaign announce spring."""
-    told = sweep.announce(place(context).office, name)
-    console.print(f"The campaign {name} is announced; {told} subscribers are told.")
-
-
-@campaign.command()
-def enforce(
-    context: typer.Context,
-    name: Name,
-    *,
-    revoke: Annotated[bool, typer.Option("--revoke", help="Revoke those still held.")] = False,
-) -> None:
-    """Hold, or with --revoke revoke, whoever the date has reached; can be run again at any time.
-
-    Example: antin campaign enforce spring
-    """
-    act = Act.REVOKE if revoke else Act.SUSPEND
-    with Progress(console=console) as bar:
-        task = bar.add_task(f"{act} for {name}", total=None)
-        acted = sweep.enforce(
-            place(context).office,
-            name,
-            act,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
-        )
-    for each in acted:
-        console.print(f"{serials.to_hex(each.serial)} of {each.subscriber}: {each.standing.status}")
-    console.print(f"{len(acted)} certificates were acted on.")
-
-
-@campaign.command()
-def report(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the campaigns with stage, dates and counts. Example: antin campaign report --json."""
-    with place(context).works.db.read() as tx:
-        found = campaigns.campaigns(tx)
-        rows = [
-            {
-                "campaign": each.id,
-                "stage": each.stage,
-                "author": each.author,
-                "approver": each.approver,
-                "announced": each.announced_at,
-                "hold": each.hold_at,
-                "revoke": each.revoke_at,
-                "members": len(campaigns.members(tx, each.id)),
-            }
-            for each in found
-        ]
-    show(rows, as_json=as_json)
-
-
-@campaign.command()
-def close(context: typer.Context, name: Name) -> None:
-    """End a campaign; what it held stays held. Example: antin campaign close spring."""
-    sweep.close(place(context).office, name)
-    console.print(f"The campaign {name} is closed.")
 
 
 @rules.command(name="list")

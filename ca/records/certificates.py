@@ -1,6 +1,6 @@
 """Certificates as rows: read one by one, or many at once; never changed here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -81,9 +81,11 @@ def unconfirmed(tx: Tx, profiles: Iterable[str], now: datetime) -> list[Certific
 
 def lock(tx: Tx, certificate_id: int) -> Certificate:
     """Return the certificate with its row locked until the transaction ends."""
-    query = select(certificate.c.id).where(certificate.c.id == certificate_id).with_for_update()
-    tx.execute(query)
-    return by_id(tx, certificate_id)
+    query = certificates().where(certificate.c.id == certificate_id).with_for_update()
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"No certificate has the row number {certificate_id}.")
+    return with_holds(tx, [row])[0]
 
 
 def of_subscriber(tx: Tx, subscriber: str) -> list[Certificate]:
@@ -101,6 +103,39 @@ def of_subscribers(tx: Tx, subscribers: Iterable[str]) -> dict[str, list[Certifi
         for each in with_holds(tx, tx.execute(query).all()):
             found[each.subscriber].append(each)
     return found
+
+
+def created_between(tx: Tx, begin: datetime, end: datetime) -> Iterator[list[Certificate]]:
+    """Yield, in pieces, the certificates whose rows were made in the span, without `end`."""
+    query = select(certificate.c.id).where(
+        certificate.c.created_at >= begin, certificate.c.created_at < end
+    )
+    for some in chunked(tx.execute(query.order_by(certificate.c.id)).scalars().all()):
+        yield by_ids(tx, some)
+
+
+def alive_by_subscriber(tx: Tx, now: datetime) -> dict[str, int]:
+    """Return how many issued, unexpired and unrevoked certificates each subscriber has."""
+    query = (
+        select(certificate.c.subscriber, func.count())
+        .where(
+            certificate.c.stage == Stage.ISSUED,
+            certificate.c.status != Status.REVOKED,
+            certificate.c.not_after >= now,
+        )
+        .group_by(certificate.c.subscriber)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def unknown_serials(tx: Tx, serials: Iterable[int]) -> list[int]:
+    """Return those of these serials that no issuer's certificate has."""
+    missing: list[int] = []
+    for some in chunked(serials):
+        query = select(certificate.c.serial).where(certificate.c.serial.in_(some))
+        known = set(tx.execute(query).scalars())
+        missing.extend(each for each in some if each not in known)
+    return missing
 
 
 def count(tx: Tx) -> int:

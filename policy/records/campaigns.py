@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Tx
@@ -17,7 +17,10 @@ from policy.tables import campaign, campaign_member
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A campaign as it stands; `most_holds` and `most_revocations` are the approved counts."""
+    """A campaign as it stands; `most_holds` and `most_revocations` are the approved counts.
+
+    `plan_digest` is that of the newest simulation, `approved_digest` that of the approved plan.
+    """
 
     id: str
     rulebook: str
@@ -29,16 +32,25 @@ class Campaign:
     announced_at: datetime | None
     most_holds: int | None
     most_revocations: int | None
+    plan_digest: str | None = None
+    approved_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A certificate in a campaign's scope, and when its subscriber was warned."""
+    """A certificate in a campaign's scope, and when its subscriber was warned and last reminded.
+
+    `late` is one that was issued between the announcement and the hold.
+    """
 
     campaign_id: str
     certificate_id: int
     subscriber_id: str
     warned_at: datetime | None
+    reminded_at: datetime | None = None
+    late: bool = False
+    exempt_until: datetime | None = None
+    exempt_because: str | None = None
 
 
 def add_campaign(tx: Tx, new: Campaign) -> None:
@@ -76,26 +88,63 @@ def add_members(tx: Tx, members: Iterable[Member]) -> None:
         tx.execute(insert(campaign_member), rows)
 
 
-def members(tx: Tx, campaign_id: str) -> list[Member]:
-    """Return a campaign's scope in the order of its certificates."""
-    query = select(campaign_member).where(campaign_member.c.campaign_id == campaign_id)
-    query = query.order_by(campaign_member.c.certificate_id)
+def members(tx: Tx, campaign_id: str, *, after: int = 0, most: int | None = None) -> list[Member]:
+    """Return a campaign's scope in the order of its certificates, from behind `after`."""
+    query = (
+        select(campaign_member)
+        .where(
+            campaign_member.c.campaign_id == campaign_id,
+            campaign_member.c.certificate_id > after,
+        )
+        .order_by(campaign_member.c.certificate_id)
+        .limit(most)
+    )
     return [Member(**row._mapping) for row in tx.execute(query)]
 
 
-def memberships(tx: Tx, certificate_ids: Iterable[int]) -> dict[int, Member]:
-    """Return the newest campaign membership of each certificate that has one."""
-    found: dict[int, Member] = {}
+def size(tx: Tx, campaign_id: str) -> int:
+    """Return how many certificates are in a campaign's scope."""
+    query = select(func.count()).where(campaign_member.c.campaign_id == campaign_id)
+    return tx.execute(query).scalar_one()
+
+
+def update_member(tx: Tx, campaign_id: str, certificate_id: int, **values: Any) -> bool:  # noqa: ANN401 - columns
+    """Change columns of a member; return whether there is such a member."""
+    changed = tx.execute(
+        update(campaign_member)
+        .where(
+            campaign_member.c.campaign_id == campaign_id,
+            campaign_member.c.certificate_id == certificate_id,
+        )
+        .values(**values)
+    )
+    return changed.rowcount > 0
+
+
+def memberships(tx: Tx, certificate_ids: Iterable[int]) -> dict[int, tuple[Member, Campaign]]:
+    """Return the membership that counts of each certificate that has one, with its campaign.
+
+    Of several campaigns the one with the latest hold counts, a closed one only when all are.
+    """
+    found: dict[int, tuple[Member, Campaign]] = {}
+    columns = [column.label(f"c_{column.name}") for column in campaign.c]
     for ids in batches(certificate_ids):
         query = (
-            select(campaign_member)
+            select(campaign_member, *columns)
             .join(campaign, campaign.c.id == campaign_member.c.campaign_id)
             .where(campaign_member.c.certificate_id.in_(ids))
-            .order_by(campaign.c.hold_at)
+            .order_by(campaign.c.stage != CampaignStage.CLOSED, campaign.c.hold_at)
         )
-        found.update({row.certificate_id: Member(**row._mapping) for row in tx.execute(query)})
+        known: dict[str, Campaign] = {}
+        for row in tx.execute(query):
+            values = row._mapping
+            if row.campaign_id not in known:
+                own = {each.name: values[f"c_{each.name}"] for each in campaign.c}
+                known[row.campaign_id] = _campaign(own)
+            member = Member(**{each.name: values[each.name] for each in campaign_member.c})
+            found[row.certificate_id] = (member, known[row.campaign_id])
     return found
 
 
-def _campaign(values: RowMapping) -> Campaign:
+def _campaign(values: RowMapping | dict[str, Any]) -> Campaign:
     return Campaign(**{**values, "stage": CampaignStage(values["stage"])})

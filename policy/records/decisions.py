@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, insert, select
 
 from core.database import Tx
 from core.errors import NotFound
-from policy.model import Decision, Refusal
+from policy.model import Action, Decision, Refusal
 from policy.records.batches import batches
 from policy.tables import decision
 
@@ -27,6 +27,21 @@ def earlier(tx: Tx, keys: Iterable[str]) -> dict[str, Decision]:
         query = select(decision).where(decision.c.id.in_(some), decision.c.outcome == "decision")
         for row in tx.execute(query):
             found[row.id] = Decision.from_json(json.loads(row.record))
+    return found
+
+
+def actions_of(tx: Tx, campaign_id: str, keys: Iterable[str]) -> dict[str, Action]:
+    """Return the actions of those of these decisions that were made for a campaign."""
+    found: dict[str, Action] = {}
+    for some in batches(keys):
+        query = select(decision.c.id, decision.c.record).where(
+            decision.c.id.in_(some), decision.c.outcome == "decision"
+        )
+        for row in tx.execute(query):
+            made = json.loads(row.record)
+            campaign = made["facts"]["campaign"]
+            if made["wanted"] is None and campaign and campaign["id"] == campaign_id:
+                found[row.id] = Action(made["action"])
     return found
 
 

@@ -4,15 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
 from core.database import Tx
 from core.errors import NotFound
 from policy.records.batches import batches
 from policy.tables import notice
-
-NO_REMINDER = ("renewal", "request_payment")
-"""Notices that say nothing of missing papers: being sent one is no reminder of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +87,3 @@ def schedule(tx: Tx, notices: Iterable[int], due_at: datetime | None, *, trouble
         tx.execute(
             update(notice).where(notice.c.id.in_(ids)).values(due_at=due_at, trouble=trouble)
         )
-
-
-def last_told(tx: Tx, subscribers: Iterable[str]) -> dict[str, datetime]:
-    """Return when each of these subscribers was last sent a message on a dossier, if ever."""
-    found: dict[str, datetime] = {}
-    for names in batches(subscribers):
-        query = (
-            select(notice.c.subscriber_id, func.max(notice.c.queued_at))
-            .where(notice.c.subscriber_id.in_(names), notice.c.template.not_in(NO_REMINDER))
-            .group_by(notice.c.subscriber_id)
-        )
-        found.update((row[0], row[1]) for row in tx.execute(query))
-    return found

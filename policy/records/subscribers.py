@@ -26,6 +26,14 @@ class Opening:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A subscriber's province, and the reseller if one sold to them."""
+
+    province: str
+    reseller: str
+
+
 def add_subscriber(tx: Tx, vault: Vault, new: Subscriber, warnings: Sequence[str] = ()) -> None:
     """Enter a subscriber, with what is to be checked; raises Conflict when the id is taken."""
     values = _values(vault, new, warnings)
@@ -153,6 +161,28 @@ def set_language(tx: Tx, subscriber_id: str, language: Language) -> None:
 def subscriber_ids(tx: Tx) -> list[str]:
     """Return the ids of all subscribers, sorted."""
     return list(tx.execute(select(subscriber.c.id).order_by(subscriber.c.id)).scalars())
+
+
+def chosen(tx: Tx, *, kind: SubscriberKind | None, reseller: str, province: str) -> list[str]:
+    """Return the ids of the subscribers of a kind, reseller and province, sorted; empty is any."""
+    query = select(subscriber.c.id).order_by(subscriber.c.id)
+    if kind is not None:
+        query = query.where(subscriber.c.kind == kind)
+    if reseller:
+        query = query.where(subscriber.c.reseller == reseller)
+    if province:
+        query = query.where(subscriber.c.province == province)
+    return list(tx.execute(query).scalars())
+
+
+def places_of(tx: Tx, names: Iterable[str]) -> dict[str, Place]:
+    """Return of each of these subscribers in the register where they are and who sold to them."""
+    found: dict[str, Place] = {}
+    for some in batches(names):
+        query = select(subscriber.c.id, subscriber.c.province, subscriber.c.reseller)
+        for row in tx.execute(query.where(subscriber.c.id.in_(some))):
+            found[row.id] = Place(province=row.province, reseller=row.reseller or "")
+    return found
 
 
 def ids_by_tax_code(tx: Tx, tax_code: str) -> list[str]:

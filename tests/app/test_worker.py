@@ -253,7 +253,7 @@ def test_unforeseen_failure_is_told_without_detail(
         failures = worker.once(works)
     begun = "The worker could not reconcile lost issuances: "
     assert failures[0] == f"{begun}DatabaseError; see the log."
-    assert len(failures) == 11
+    assert len(failures) == 12
     assert "Traceback" in caplog.text
 
 

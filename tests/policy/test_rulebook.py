@@ -238,7 +238,8 @@ def test_a_malformed_key_is_refused_by_name(old: str, new: str, sentence: str):
             "ends by activation only",
         ),
         ("complete_dossier = true", "", "must say complete_dossier"),
-        ("days_before_hold = [14, 7", "days_before_hold = [7, 14", "the farthest first"),
+        ("days_before_hold = [30, 14", "days_before_hold = [14, 30", "the farthest first"),
+        ("days_after_hold = [1]", "days_after_hold = [3, 1]", "the nearest first"),
     ],
 )
 def test_a_rulebook_that_contradicts_itself_is_refused(old: str, new: str, sentence: str):

@@ -8,7 +8,7 @@ import pytest
 from ca.model import Act, HoldSource, Status
 from core.errors import Conflict, NotFound, Refused
 from core.reasons import Reason
-from policy import orders, rulebook, sweep
+from policy import closing, orders, planning, rulebook, sweep
 from policy.model import Action, CampaignStage, Decision, Party, Request, Wanted
 from policy.records import campaigns
 from policy.records.campaigns import Campaign
@@ -23,7 +23,7 @@ def _campaign(bureau: Bureau, name: str = "spring") -> Campaign:
 
 
 def _plan(bureau: Bureau) -> None:
-    sweep.plan(bureau.office, "spring", hold_at=HOLD_AT, revoke_at=REVOKE_AT)
+    planning.plan(bureau.office, "spring", hold_at=HOLD_AT, revoke_at=REVOKE_AT)
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ def test_stages_in_their_order(bureau: Bureau) -> None:
     stages = []
     for act in (
         lambda: _plan(bureau),
-        lambda: sweep.simulate(bureau.office, "spring"),
-        lambda: sweep.approve(bureau.director, "spring"),
+        lambda: planning.simulate(bureau.office, "spring"),
+        lambda: planning.approve(bureau.director, "spring"),
         lambda: sweep.announce(bureau.office, "spring"),
         lambda: sweep.enforce(bureau.office, "spring", Act.SUSPEND),
-        lambda: sweep.close(bureau.office, "spring"),
+        lambda: closing.close(bureau.office, "spring"),
     ):
         act()
         stages.append(_campaign(bureau).stage)
@@ -82,7 +82,7 @@ def test_simulation_names_who_and_why(bureau: Bureau) -> None:
     bureau.enrol("KH00002")
     bureau.move(ANNOUNCED_AT)
     _plan(bureau)
-    found = sweep.simulate(bureau.office, "spring")
+    found = planning.simulate(bureau.office, "spring")
     assert (found.active, len(found.holds), len(found.revocations)) == (2, 1, 1)
     (hold,) = found.holds
     assert (hold.facts.subscriber, hold.clause) == ("KH00001", "130/2018:28(1)(d)")
@@ -98,13 +98,13 @@ def test_simulation_names_who_and_why(bureau: Bureau) -> None:
 def test_nobody_approves_their_own_campaign(bureau: Bureau, actor: str) -> None:
     """The author cannot approve, however the name is written; another operator can."""
     _plan(bureau)
-    sweep.simulate(bureau.office, "spring")
+    planning.simulate(bureau.office, "spring")
     alias = replace(bureau.office, actor=actor)
     with pytest.raises(Refused, match="another operator must approve") as refused:
-        sweep.approve(alias, "spring")
+        planning.approve(alias, "spring")
     assert refused.value.code == "four_eyes"
     assert _campaign(bureau).approver is None
-    sweep.approve(bureau.director, "spring")
+    planning.approve(bureau.director, "spring")
     assert _campaign(bureau).approver == "operator:mai"
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_announced_unapproved(bureau: Bureau) -> None:
     bureau.enrol("KH00001", without=["contract"])
     bureau.move(ANNOUNCED_AT)
     _plan(bureau)
-    sweep.simulate(bureau.office, "spring")
+    planning.simulate(bureau.office, "spring")
     with pytest.raises(Refused):
         sweep.announce(bureau.office, "spring")
     bureau.move(HOLD_AT)
@@ -125,8 +125,8 @@ def test_nothing_is_announced_unapproved(bureau: Bureau) -> None:
 def test_announcement_that_comes_too_late_is_refused(bureau: Bureau) -> None:
     """Fifteen days before the hold is the last chance to announce; a day later it is refused."""
     _plan(bureau)
-    sweep.simulate(bureau.office, "spring")
-    sweep.approve(bureau.director, "spring")
+    planning.simulate(bureau.office, "spring")
+    planning.approve(bureau.director, "spring")
     bureau.move("2024-04-05 00:01")
     with pytest.raises(Refused, match="less than 15 days") as refused:
         sweep.announce(bureau.office, "spring")
@@ -148,9 +148,9 @@ def test_announcement_warns_who_lacks_papers(announced: Bureau) -> None:
 def test_second_campaign_warns_anew(announced: Bureau) -> None:
     """Who was warned of an earlier campaign is told of the next one too."""
     announced.move("2024-03-25 09:00")
-    sweep.close(announced.office, "spring")
-    dates = {"hold_at": at("2024-06-20 00:00"), "revoke_at": at("2024-07-02 00:00")}
-    assert announced.campaign("summer", **dates) == 3
+    closing.close(announced.office, "spring")
+    hold_at, revoke_at = at("2024-06-20 00:00"), at("2024-07-02 00:00")
+    assert announced.campaign("summer", hold_at=hold_at, revoke_at=revoke_at) == 3
     assert len(announced.notices()) == 6
 
 
@@ -310,9 +310,9 @@ def test_rulebook_limits_every_run(announced: Bureau, limit: str, sentence: str)
     word = limit.split(maxsplit=1)[0]
     lines = [limit if line.startswith(word) else line for line in TEXT.splitlines()]
     strict = replace(announced.office, rulebooks=(rulebook.load("\n".join(lines)),))
-    sweep.plan(strict, "summer", hold_at=HOLD_AT, revoke_at=REVOKE_AT)
+    planning.plan(strict, "summer", hold_at=HOLD_AT, revoke_at=REVOKE_AT)
     with pytest.raises(Refused, match=sentence):
-        sweep.simulate(strict, "summer")
+        planning.simulate(strict, "summer")
     announced.move(HOLD_AT)
     with pytest.raises(Refused, match=sentence):
         sweep.enforce(strict, "spring", Act.SUSPEND)
@@ -323,7 +323,7 @@ def test_closed_campaign_enforces_nothing(announced: Bureau) -> None:
     """A campaign that was called off holds nobody, and what it held stays held."""
     announced.move(HOLD_AT)
     sweep.enforce(announced.office, "spring", Act.SUSPEND)
-    sweep.close(announced.office, "spring")
+    closing.close(announced.office, "spring")
     announced.move(REVOKE_AT)
     with pytest.raises(Refused, match="campaign that is closed"):
         sweep.enforce(announced.office, "spring", Act.REVOKE)
@@ -336,7 +336,7 @@ def test_names_are_given_once(bureau: Bureau) -> None:
     with pytest.raises(Conflict, match="a campaign 'spring' already"):
         _plan(bureau)
     with pytest.raises(NotFound, match="no campaign 'autumn'"):
-        sweep.simulate(bureau.office, "autumn")
+        planning.simulate(bureau.office, "autumn")
 
 
 @pytest.mark.parametrize("persisted", [False, True])
@@ -359,8 +359,8 @@ def test_crash_while_announcing(bureau: Bureau, *, persisted: bool) -> None:
     bureau.enrol("KH00001", without=["contract"])
     bureau.move(ANNOUNCED_AT)
     _plan(bureau)
-    sweep.simulate(bureau.office, "spring")
-    sweep.approve(bureau.director, "spring")
+    planning.simulate(bureau.office, "spring")
+    planning.approve(bureau.director, "spring")
     crashing = bureau.on(CrashingDatabase(bureau.db, 1, persisted=persisted)).office
     with pytest.raises(Crash):
         sweep.announce(crashing, "spring")

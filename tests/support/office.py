@@ -17,18 +17,19 @@ from cryptography.x509.oid import NameOID
 
 from ca import records as engine
 from ca.model import Certificate, StatusEvent
-from core import audit
+from core import audit, jws
 from core.clock import SetClock
 from core.database import Database
-from policy import enrol, facts, intake, remedy, sweep
+from policy import enrol, facts, intake, planning, remedy, sweep
 from policy.cases import CaseEvent
 from policy.enrol import Desk
 from policy.model import Action, Decision, Facts, Refusal, SubscriberKind, Verdict
-from policy.office import Office
+from policy.office import Office, Seal
 from policy.records import cases, decisions, outbox
 from policy.records.cases import Case
 from policy.records.outbox import Notice
 from policy.register import Personal, Subscriber
+from policy.scope import EVERYONE, Scope
 from policy.vault import Vault
 from tests.support import authority, dossiers
 from tests.support.dossiers import HOLD_AT, RULES, at
@@ -41,6 +42,12 @@ ORGANISATION = SubscriberKind.ORGANISATION
 def ca_key(name: str) -> ec.EllipticCurvePrivateKey:
     """Return a P-256 key for the CA `name`, made once in each process."""
     return ec.generate_private_key(ec.SECP256R1())
+
+
+SEAL = Seal(
+    sign=lambda plan: jws.sign(ca_key("audit"), plan, typ="plan"),
+    read=lambda token: jws.verify(ca_key("audit").public_key(), token, typ="plan"),
+)
 
 
 def key_request(key: ec.EllipticCurvePrivateKey | None = None) -> bytes:
@@ -90,7 +97,12 @@ class Bureau:
         self.clock = clock
         issuer = authority.establish(db, clock, ca_key("root"), ca_key("issuing"))
         self.office = Office(
-            db=db, clock=clock, vault=Vault(VAULT_KEY), rulebooks=(RULES,), actor="operator:lan"
+            db=db,
+            clock=clock,
+            vault=Vault(VAULT_KEY),
+            rulebooks=(RULES,),
+            actor="operator:lan",
+            seal=SEAL,
         )
         self.director = replace(self.office, actor="operator:mai")
         self.desk = Desk(office=self.office, issuer=issuer, profiles=authority.PROFILES)
@@ -142,6 +154,10 @@ class Bureau:
         self.enter(name, kind)
         missing = set(without)
         self.bring(name, *(each for each in dossiers.PAPERS[kind] if each not in missing))
+        return self.issue(name)
+
+    def issue(self, name: str) -> Certificate:
+        """Issue for one year to `name`, who is in the register."""
         return enrol.enrol(self.desk, name, key_request(), years=1)
 
     def bring(
@@ -160,11 +176,12 @@ class Bureau:
         *,
         hold_at: datetime = HOLD_AT,
         revoke_at: datetime = dossiers.REVOKE_AT,
+        scope: Scope = EVERYONE,
     ) -> int:
         """Plan, simulate, approve and announce a campaign now; return how many were told."""
-        sweep.plan(self.office, name, hold_at=hold_at, revoke_at=revoke_at)
-        sweep.simulate(self.office, name)
-        sweep.approve(self.director, name)
+        planning.plan(self.office, name, hold_at=hold_at, revoke_at=revoke_at, scope=scope)
+        planning.simulate(self.office, name)
+        planning.approve(self.director, name)
         return sweep.announce(self.office, name)
 
     def paid_case(self, name: str) -> Case:
