@@ -5,7 +5,7 @@ its decision: the same command twice is one act. An expired certificate takes no
 no act lies before an earlier one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ca import records, status
@@ -46,7 +46,8 @@ def confirm(tx: Tx, approval: Approval, now: datetime) -> Certificate:
             code="revoked_is_final",
         )
     records.set_confirmed(tx, before.id, now)
-    return _write(tx, before, before.standing, _Change(approval, now))
+    confirmed = replace(before, confirmed_at=now)
+    return _write(tx, confirmed, before.standing, _Change(approval, now))
 
 
 def suspend(
@@ -128,7 +129,7 @@ def approved(tx: Tx, approval: Approval, act: Act) -> Certificate:
             f"The approval {approval.decision!r} allows {approval.act}, not {act}.",
             code="approval_of_other_act",
         )
-    found = records.lock(tx, records.by_serial(tx, approval.serial).id)
+    found = records.by_serial(tx, approval.serial, lock=True)
     if found.subscriber != approval.subscriber:
         raise Refused(
             f"The certificate {serials.to_hex(found.serial)} is not one of "
@@ -150,13 +151,14 @@ class _Change:
 def _open(tx: Tx, approval: Approval, act: Act, now: datetime) -> Certificate | None:
     """Return the approved certificate, locked; None when this decision was carried out before."""
     found = approved(tx, approval, act)
-    if records.event_of_decision(tx, found.id, approval.decision) is not None:
+    done, last = records.acts_before(tx, found.id, approval.decision)
+    if done:
         return None
-    _refuse_unfit(tx, found, now)
+    _refuse_unfit(found, last, now)
     return found
 
 
-def _refuse_unfit(tx: Tx, found: Certificate, now: datetime) -> None:
+def _refuse_unfit(found: Certificate, last: datetime | None, now: datetime) -> None:
     serial = serials.to_hex(found.serial)
     if found.stage is Stage.PENDING:
         raise Refused(
@@ -168,7 +170,6 @@ def _refuse_unfit(tx: Tx, found: Certificate, now: datetime) -> None:
             "further act.",
             code="expired",
         )
-    last = records.last_act_at(tx, found.id)
     if last is not None and now < last:
         raise Refused(
             f"The act at {now.isoformat()} lies before the last one at {last.isoformat()}; nothing "
@@ -197,7 +198,9 @@ def _write(tx: Tx, before: Certificate, after: Standing, change: _Change) -> Cer
         clause=approval.clause,
         because=approval.because,
     )
-    records.lift_holds(tx, before.id, before.standing.sources - after.sources, change.at)
+    lifted = before.standing.sources - after.sources
+    if lifted:
+        records.lift_holds(tx, before.id, lifted, change.at)
     records.set_standing(tx, before, after)
     audit.append(
         tx,
@@ -213,4 +216,4 @@ def _write(tx: Tx, before: Certificate, after: Standing, change: _Change) -> Cer
         reason=after.reason,
         holds=sorted(after.sources),
     )
-    return records.by_id(tx, before.id)
+    return replace(before, standing=after)

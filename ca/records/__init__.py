@@ -1,12 +1,11 @@
 """The engine's queries: a transaction in, values out; never commits."""
 
 from ca.records.acts import (
+    acts_before,
     add_event,
     add_events,
     all_events,
-    event_of_decision,
     events,
-    last_act_at,
 )
 from ca.records.authorities import add_issuer, issuer_named, issuers, retire_issuer
 from ca.records.certificates import (
@@ -60,15 +59,15 @@ from ca.records.statuses import (
 )
 
 __all__ = [
-    "Begun", "add_event", "add_events", "add_issuer", "add_pending", "add_plan",
+    "Begun", "acts_before", "add_event", "add_events", "add_issuer", "add_pending", "add_plan",
     "add_succession", "add_taken_over", "alive", "alive_by_subscriber", "all_events", "begun",
     "block_keys", "blocked", "by_decision", "by_id", "by_ids", "by_serial", "by_serials",
     "changes", "claim_keys", "close_plan", "count", "created_between", "entries_not_good",
-    "entry", "event_numbers", "event_of_decision", "events", "events_between", "events_of",
-    "extend_hold", "held_by", "holds_ended", "horizon", "issuer_named", "issuers", "key_of",
-    "last_act_at", "last_event_id", "lift_holds", "live", "lock", "lock_pending", "mark_issued",
-    "mark_lost", "of_key", "of_profiles", "of_subscriber", "of_subscribers", "open_plan",
-    "open_plans", "owners_of", "pending_since", "predecessor", "renewals", "retire_issuer",
-    "set_confirmed", "set_standing", "set_standings", "successors", "unconfirmed",
-    "unknown_serials", "was_planned",
+    "entry", "event_numbers", "events", "events_between", "events_of", "extend_hold", "held_by",
+    "holds_ended", "horizon", "issuer_named", "issuers", "key_of", "last_event_id",
+    "lift_holds", "live", "lock", "lock_pending", "mark_issued", "mark_lost", "of_key",
+    "of_profiles", "of_subscriber", "of_subscribers", "open_plan", "open_plans", "owners_of",
+    "pending_since", "predecessor", "renewals", "retire_issuer", "set_confirmed",
+    "set_standing", "set_standings", "successors", "unconfirmed", "unknown_serials",
+    "was_planned",
 ]  # fmt: skip

@@ -33,27 +33,20 @@ def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:
     return [event_of(row) for row in tx.execute(query)]
 
 
-def last_act_at(tx: Tx, certificate_id: int) -> datetime | None:
-    """Return the instant of the newest act in a certificate's history, None before the first."""
-    query = select(status_event.c.at).where(status_event.c.certificate_id == certificate_id)
-    found: datetime | None = tx.execute(
-        query.order_by(status_event.c.id.desc()).limit(1)
-    ).scalar_one_or_none()
-    return found
+def acts_before(tx: Tx, certificate_id: int, decision: str) -> tuple[bool, datetime | None]:
+    """Return whether `decision` acted on a certificate, and when its newest act was, if any."""
+    query = (
+        select(status_event.c.decision, status_event.c.at)
+        .where(status_event.c.certificate_id == certificate_id)
+        .order_by(status_event.c.id)
+    )
+    rows = tx.execute(query).all()
+    return any(row.decision == decision for row in rows), rows[-1].at if rows else None
 
 
 def all_events(tx: Tx) -> list[StatusEvent]:
     """Return every status event there is, oldest first."""
     return [event_of(row) for row in tx.execute(select(status_event).order_by(status_event.c.id))]
-
-
-def event_of_decision(tx: Tx, certificate_id: int, decision: str) -> StatusEvent | None:
-    """Return the event that `decision` caused on this certificate, if any."""
-    query = select(status_event).where(
-        status_event.c.certificate_id == certificate_id, status_event.c.decision == decision
-    )
-    row = tx.execute(query).one_or_none()
-    return None if row is None else event_of(row)
 
 
 def event_of(row: Row[Any]) -> StatusEvent:

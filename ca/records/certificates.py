@@ -14,12 +14,17 @@ from core.errors import Conflict, NotFound
 from core.reasons import Reason
 
 
-def by_serial(tx: Tx, serial: int, *, issuer_id: int | None = None) -> Certificate:
-    """Return the certificate with `serial` (of one issuer, or of any); raises NotFound."""
+def by_serial(
+    tx: Tx, serial: int, *, issuer_id: int | None = None, lock: bool = False
+) -> Certificate:
+    """Return the certificate with `serial` (of one issuer, or of any); raises NotFound.
+
+    Its row is locked until the transaction ends, if wished.
+    """
     query = certificates().where(certificate.c.serial == serial)
     if issuer_id is not None:
         query = query.where(certificate.c.issuer_id == issuer_id)
-    rows = tx.execute(query).all()
+    rows = tx.execute(query.with_for_update() if lock else query).all()
     if not rows:
         raise NotFound(f"No certificate has the serial {serials.to_hex(serial)}.")
     if len(rows) > 1:
