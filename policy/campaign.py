@@ -148,4 +148,6 @@ def foretell(facts: Facts, campaign: CampaignFacts, announced_at: datetime) -> F
     dossiers that do not change meanwhile.
     """
     announced = replace(campaign, stage=CampaignStage.ENFORCING, announced_at=announced_at)
-    return replace(facts, campaign=announced, warned_at=facts.warned_at or announced_at)
+    # An exemption from an earlier campaign is none from this one.
+    warned_at = facts.warned_at or announced_at
+    return replace(facts, campaign=announced, warned_at=warned_at, exempt_until=None)

@@ -7,7 +7,7 @@ import pytest
 
 from ca.model import Act, HoldSource, Status
 from core.errors import Invalid, NotFound, Refused
-from policy import planning, steering, sweep
+from policy import closing, planning, steering, sweep
 from policy.model import Action, CampaignStage
 from policy.pace import Pace
 from policy.records import campaigns
@@ -115,6 +115,18 @@ def test_exempt_certificate_is_judged_again_after_its_end(announced: Bureau) -> 
     assert _enforce(announced) == ["KH00001"]
     exempted = next(each for each in announced.trail() if each.act == "campaign.exempt")
     assert "burnt down" in exempted.detail
+
+
+def test_exemption_is_from_one_campaign(announced: Bureau) -> None:
+    """A campaign that comes after holds whom an earlier one had exempted."""
+    (first,) = announced.all_of("KH00001")
+    until = REVOKE_AT + timedelta(days=300)
+    steering.exempt(announced.office, "spring", first.serial, until, "Fire.")
+    closing.close(announced.office, "spring")
+    hold_at = HOLD_AT + timedelta(days=30)
+    assert announced.campaign("summer", hold_at=hold_at, revoke_at=hold_at) == 3
+    announced.move(hold_at)
+    assert len(sweep.enforce(announced.office, "summer", Act.SUSPEND)) == 3
 
 
 def test_exemption_needs_an_end_a_reason_and_a_member(announced: Bureau) -> None:
