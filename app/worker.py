@@ -1,8 +1,8 @@
 """The worker: what is due, done in rounds; each round can be stopped and taken up again.
 
 reconcile lost issuances -> holds whose time is over -> planned revocations -> clocks of remedy
-cases -> waves of campaigns -> notices -> the certificates of the responder and of statements
--> CRLs and their alarms -> the OCSP reserve -> the seals of the audit trail
+cases -> waves of campaigns -> renewal reminders -> notices -> the certificates of the responder and
+of statements -> CRLs and their alarms -> the OCSP reserve -> the seals of the audit trail
 """
 
 import logging
@@ -16,7 +16,7 @@ from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import reconcile, records
 from core.errors import AntinError, Unavailable
-from policy import deliver, due, remedy, reminders
+from policy import deliver, due, remedy, reminders, renewals
 
 ROUND_SECONDS = 2.0
 RESERVE_SECONDS = 2.0
@@ -44,6 +44,12 @@ def once(works: Works) -> list[str]:
         ("carry out planned revocations", lambda: due.carry_out_plans(works.office(_ACTOR))),
         ("settle remedy cases", lambda: remedy.settle_due(works.office(_ACTOR))),
         ("send the waves of campaigns", lambda: reminders.send_due(works.office(_ACTOR))),
+        (
+            "remind of renewals",
+            lambda: renewals.remind(
+                works.office(_ACTOR), works.instance.config.notices.renewal_days
+            ),
+        ),
         ("deliver notices", lambda: deliver.deliver_due(works.office(_ACTOR), works.post)),
         ("renew the responder's certificate", lambda: renew_responder(works)),
         ("renew the statements' certificate", lambda: statements.renew(works)),

@@ -7,6 +7,7 @@ otherwise the certificate is revoked and the token locked for ever: two audited 
 Whatever acts on a case and its certificate locks the certificate first.
 """
 
+import json
 from datetime import datetime
 
 from cryptography import x509
@@ -23,7 +24,7 @@ from policy.cases import FINAL, CaseEvent, advance
 from policy.enrol import Desk, enrol
 from policy.model import Action, CaseState, Decision
 from policy.office import Office
-from policy.records import cases, subscribers
+from policy.records import cases, outbox, subscribers
 from policy.records.cases import Case
 from policy.tokens import TokenEvent, TokenState
 
@@ -100,6 +101,7 @@ def step(office: Office, case_id: str, event: CaseEvent) -> Case:
         changes: dict[str, object] = {"state": state}
         if event is CaseEvent.PAYMENT_REQUESTED:
             changes["payment_requested_at"] = now
+            _ask_payment(tx, office, case, now)
         if event is CaseEvent.PAYMENT_RECEIVED:
             changes["paid_at"] = now
         if event is CaseEvent.HANDED_TO_OFFICER:
@@ -107,6 +109,11 @@ def step(office: Office, case_id: str, event: CaseEvent) -> Case:
         cases.update_case(tx, case_id, **changes)
         note(tx, office, now, case, event)
         return cases.case_named(tx, case_id)
+
+
+def _ask_payment(tx: Tx, office: Office, case: Case, now: datetime) -> None:
+    values = {"case": case.id, "due": office.rulebook(now).payment_due(now).isoformat()}
+    outbox.add_notice(tx, case.subscriber_id, "request_payment", json.dumps(values), now)
 
 
 def ship(desk: Desk, case_id: str, token: str, request: bytes) -> Certificate:

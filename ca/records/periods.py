@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
-from ca.model import Act, Certificate, Stage, StatusEvent, Succession
+from ca.model import Act, Certificate, Stage, Status, StatusEvent, Succession
 from ca.records.acts import event_of
 from ca.records.certificates import certificates, with_holds
 from ca.tables import certificate, status_event, succession
@@ -64,6 +64,34 @@ def events_between(
             return
         yield [event_of(row) for row in rows]
         last = rows[-1].id
+
+
+def ending(
+    tx: Tx, after: datetime, after_id: int, *, until: datetime, most: int
+) -> list[Certificate]:
+    """Return up to `most` good certificates that end next, soonest first: `until` at the latest.
+
+    They come after the end `after` and, among equal ends, after the row `after_id`. One that has a
+    successor that lives is left out.
+    """
+    later = certificate.alias()
+    replaced = (
+        select(succession.c.successor_id)
+        .join(later, later.c.id == succession.c.successor_id)
+        .where(succession.c.predecessor_id == certificate.c.id, later.c.status != Status.REVOKED)
+    )
+    query = certificates().where(
+        or_(
+            certificate.c.not_after > after,
+            and_(certificate.c.not_after == after, certificate.c.id > after_id),
+        ),
+        certificate.c.not_after <= until,
+        certificate.c.stage == Stage.ISSUED,
+        certificate.c.status == Status.GOOD,
+        ~replaced.exists(),
+    )
+    order = (certificate.c.not_after, certificate.c.id)
+    return with_holds(tx, tx.execute(query.order_by(*order).limit(most)).all())
 
 
 def renewals(tx: Tx, certificate_ids: Iterable[int]) -> set[int]:

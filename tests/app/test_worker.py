@@ -132,7 +132,7 @@ def test_round_does_every_task(works: Works, subscriber: str, clock: SetClock) -
         stages = [each.stage for each in records.of_subscriber(tx, subscriber)]
         assert cases.case_named(tx, case.id).state is CaseState.UNPAID
     assert sorted(stages) == [Stage.ISSUED, Stage.LOST]
-    assert len(_outbox(works)) == 2
+    assert len(_outbox(works)) == 3
     assert len(_delegates(works)) == 2
     assert _number(works) > number
 
@@ -253,7 +253,7 @@ def test_unforeseen_failure_is_told_without_detail(
         failures = worker.once(works)
     begun = "The worker could not reconcile lost issuances: "
     assert failures[0] == f"{begun}DatabaseError; see the log."
-    assert len(failures) == 12
+    assert len(failures) == 13
     assert "Traceback" in caplog.text
 
 

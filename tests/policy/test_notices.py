@@ -95,10 +95,11 @@ def test_both_ends_of_the_remedy_in_letters(lite: Bureau, folder: Path) -> None:
         remedy.step(lite.office, case.id, event)
     lite.tick(days=20)
     remedy.settle_due(lite.office)
-    assert deliver_due(lite.office, to_folder(folder)) == 3
+    assert deliver_due(lite.office, to_folder(folder)) == 6
     texts = _texts(folder)
     assert "được kích hoạt từ" in texts["activate"]
     assert "thiết bị bị khóa vĩnh viễn" in texts["forfeit"]
+    assert "Đề nghị Quý khách thanh toán trước 00:00 ngày " in texts["request_payment"]
     assert "chưa nhận được thanh toán" in texts["close_unpaid"]
 
 

@@ -45,7 +45,7 @@ def test_the_whole_road(ready: Bureau) -> None:
     after = ready.now(certificate)
     assert (after.standing.status, after.standing.since) == (Status.GOOD, ready.clock.now())
     assert ready.actions("KH00001") == [Action.ISSUE_ON_HOLD, Action.ACTIVATE]
-    assert [each.template for each in ready.notices()] == ["activate"]
+    assert [each.template for each in ready.notices()] == ["request_payment", "activate"]
 
 
 @pytest.mark.parametrize("kind", SubscriberKind)
@@ -210,7 +210,7 @@ def test_unpaid_case_closes_after_fifteen_days(ready: Bureau) -> None:
     assert (ended.state, ended.closed_at) == (CaseState.UNPAID, ready.clock.now())
     assert ready.all_of("KH00001") == []
     assert ready.actions("KH00001") == [Action.CLOSE_UNPAID]
-    assert [each.template for each in ready.notices()] == ["close_unpaid"]
+    assert [each.template for each in ready.notices()] == ["request_payment", "close_unpaid"]
 
 
 def test_late_payment_is_refused(ready: Bureau) -> None:
