@@ -48,12 +48,22 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """A certificate that was exempted, until when and why, whether or not that has ended."""
+
+    serial: str
+    until: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
     """What became of a campaign's scope, row by row, and how many each wave of notices told."""
 
     campaign: str
     scope: int
     rows: tuple[Row, ...]
+    exemptions: tuple[Exemption, ...] = ()
     waves: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -68,13 +78,23 @@ def reconcile(office: Office, tx: Tx, campaign_id: str) -> Reconciliation:
     found = campaigns.campaign_named(tx, campaign_id)
     planned = {each.certificate_id for each in plans.acts_of(tx, campaign_id)}
     rows: list[Row] = []
-    for some in chunked(campaigns.members(tx, campaign_id), _BATCH):
+    members = campaigns.members(tx, campaign_id)
+    for some in chunked(members, _BATCH):
         rows.extend(_rows(office, tx, found, {each.certificate_id: each for each in some}, planned))
     size = campaigns.size(tx, campaign_id)
     if len(rows) != size:
         raise AssertionError(f"{len(rows)} rows cannot reconcile a scope of {size}.")
-    told = waves.told(tx, campaign_id)
-    return Reconciliation(campaign=campaign_id, scope=size, rows=tuple(rows), waves=told)
+    return Reconciliation(
+        campaign=campaign_id,
+        scope=size,
+        rows=tuple(rows),
+        exemptions=tuple(
+            Exemption(serial=row.serial, until=each.exempt_until, because=each.exempt_because or "")
+            for row, each in zip(rows, members, strict=True)
+            if each.exempt_until is not None
+        ),
+        waves=waves.told(tx, campaign_id),
+    )
 
 
 def close(office: Office, campaign_id: str) -> Reconciliation:

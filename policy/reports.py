@@ -40,11 +40,13 @@ def write_reconciliation(path: Path, done: Reconciliation) -> None:
     rows = ((each.subscriber, each.serial, each.outcome, each.why) for each in done.rows)
     sums = [*done.counts.items(), ("scope", done.scope)]
     told = [(f"told {wave}", count) for wave, count in done.waves.items()]
+    exempted = [(each.serial, each.until.isoformat(), each.because) for each in done.exemptions]
     workbook.write_tables(
         path,
         [
             ("Certificates", _ROW_HEADERS, rows),
             ("Sums", ("Outcome", "Certificates"), [*sums, *told]),
+            ("Exemptions", ("Serial", "Until", "Because"), exempted),
         ],
     )
 

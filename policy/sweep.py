@@ -52,10 +52,10 @@ def announce(office: Office, campaign_id: str) -> int:
         campaigns.update_campaign(tx, campaign_id, stage=stage, announced_at=now)
         told = 0
         announced = facts.of_campaign(found, stage, now)
-        for certificate, known in population.in_scope(
-            office, tx, plans.scope_of(tx, campaign_id), now
-        ):
-            campaigns.add_members(tx, [_member(found, certificate, now)])
+        scope = plans.scope_of(tx, campaign_id)
+        joining = []
+        for certificate, known in population.in_scope(office, tx, scope, now):
+            joining.append(_member(found, certificate, now))
             # Being warned of an earlier campaign is no warning of this one.
             before = replace(
                 known, campaign=announced, warned_at=None, reminded_at=None, exempt_until=None
@@ -64,6 +64,7 @@ def announce(office: Office, campaign_id: str) -> int:
             if decision.action is Action.REMIND:
                 decisions.carry_out(tx, decision, office.actor)
                 told += 1
+        campaigns.add_members(tx, joining)
         note(office, tx, found, "announce", now, told=told)
     return told
 

@@ -1,6 +1,7 @@
 """antin campaign: campaigns from draft to close."""
 
 import csv
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -210,6 +211,8 @@ def _show(done: Reconciliation, file: Path | None, *, as_json: bool) -> None:
     sums = [{"outcome": "scope", "certificates": done.scope}]
     told = [{"outcome": f"told {key}", "certificates": count} for key, count in done.waves.items()]
     show([*counts, *sums, *told], as_json=as_json, title=f"The campaign {done.campaign}")
+    if done.exemptions and not as_json:
+        show([asdict(each) for each in done.exemptions], as_json=False, title="Exempted")
 
 
 def _say_if_paused(at: Place, name: str) -> None:

@@ -14,6 +14,12 @@ from policy.model import CampaignStage
 from policy.records.batches import batches
 from policy.tables import campaign, campaign_member
 
+_MEMBERSHIPS = (
+    select(campaign_member, *(column.label(f"c_{column.name}") for column in campaign.c))
+    .join(campaign, campaign.c.id == campaign_member.c.campaign_id)
+    .order_by(campaign.c.stage != CampaignStage.CLOSED, campaign.c.hold_at)
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
@@ -127,14 +133,8 @@ def memberships(tx: Tx, certificate_ids: Iterable[int]) -> dict[int, tuple[Membe
     Of several campaigns the one with the latest hold counts, a closed one only when all are.
     """
     found: dict[int, tuple[Member, Campaign]] = {}
-    columns = [column.label(f"c_{column.name}") for column in campaign.c]
     for ids in batches(certificate_ids):
-        query = (
-            select(campaign_member, *columns)
-            .join(campaign, campaign.c.id == campaign_member.c.campaign_id)
-            .where(campaign_member.c.certificate_id.in_(ids))
-            .order_by(campaign.c.stage != CampaignStage.CLOSED, campaign.c.hold_at)
-        )
+        query = _MEMBERSHIPS.where(campaign_member.c.certificate_id.in_(ids))
         known: dict[str, Campaign] = {}
         for row in tx.execute(query):
             values = row._mapping

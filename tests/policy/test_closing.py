@@ -77,6 +77,8 @@ def test_every_certificate_is_accounted_for(bureau: Bureau) -> None:
     assert "not in the approved plan" in why["KH00008"]
     assert "Fire." in why["KH00003"]
     assert sum(done.counts.values()) == done.scope == 8
+    (exempted,) = done.exemptions
+    assert (exempted.because, exempted.until) == ("Fire.", REVOKE_AT + timedelta(days=90))
     closed = next(each for each in bureau.trail() if each.act == "campaign.close")
     assert '"revoked":2' in closed.detail
 
