@@ -16,7 +16,7 @@ from core.database import Tx
 from core.errors import NotFound
 from policy import facts
 from policy.model import CaseFacts
-from policy.records import cases, codes, subscribers
+from policy.records import cases, codes, deliveries, subscribers
 from policy.rulebook import Rulebook, composed
 from policy.truth import Reader, Truth, truth
 
@@ -27,8 +27,9 @@ RulebookAt = Callable[[datetime], Rulebook | None]
 class Standing:
     """One certificate as the public sees it at `at`, since when, and on what ground if not good.
 
-    `truth` says how the dossier stands and what to do next; None when that was not looked at (a
-    question about the past, or no rulebook in force).
+    `undelivered` are the instants of notices that reached nobody. `truth` says how the dossier
+    stands and what to do next; None when that was not looked at (a question about the past, or no
+    rulebook in force).
     """
 
     serial: str
@@ -40,6 +41,7 @@ class Standing:
     not_before: datetime
     not_after: datetime
     at: datetime
+    undelivered: tuple[datetime, ...] = ()
     truth: Truth | None = None
 
 
@@ -51,6 +53,7 @@ def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
     event = answer.event
     # Expiry has neither clause nor reason, and its instant is no act's.
     grounded = answer.validity in (Validity.HOLD, Validity.REVOKED)
+    published = deliveries.published_of_serial(tx, serials.to_hex(serial))
     return Standing(
         serial=serials.to_hex(serial),
         validity=answer.validity,
@@ -61,6 +64,7 @@ def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
         not_before=answer.certificate.not_before,
         not_after=answer.certificate.not_after,
         at=at,
+        undelivered=tuple(each.queued_at for each in published if each.published_at <= at),
     )
 
 
@@ -92,7 +96,7 @@ def of_subscriber(
         for each in engine.of_subscriber(tx, name):
             if each.der is not None:
                 told = _truth(tx, each, rulebook, now, reader=reader, next_case=next_case)
-                found.append(_now(tx, each, now, told))
+                found.append(_now(tx, each, now, told, own=owner))
     return found[::-1]
 
 
@@ -113,6 +117,12 @@ def _truth(
     return truth(known, rulebook, now, reader=reader, next_case=next_case)
 
 
-def _now(tx: Tx, certificate: Certificate, now: datetime, told: Truth | None) -> Standing:
+def _now(
+    tx: Tx, certificate: Certificate, now: datetime, told: Truth | None, *, own: bool
+) -> Standing:
     holds = tuple(hold.source.value for hold in certificate.standing.holds)
-    return replace(by_serial(tx, certificate.serial, now), holds=holds, truth=told)
+    seen = by_serial(tx, certificate.serial, now)
+    # What is about no certificate is about a remedy case, of which the public is told nothing.
+    published = deliveries.published_of_subscriber(tx, certificate.subscriber) if own else []
+    others = tuple(each.queued_at for each in published if not each.serial)
+    return replace(seen, holds=holds, truth=told, undelivered=(*seen.undelivered, *others))

@@ -165,6 +165,7 @@ def test_json_of_a_certificate(bureau: Bureau, client: FlaskClient) -> None:
         "not_before": certificate.not_before.isoformat(),
         "not_after": certificate.not_after.isoformat(),
         "at": "2024-04-21T02:00:00+00:00",
+        "undelivered_notices": [],
     }
 
 

@@ -186,6 +186,7 @@ def _plain(found: Standing) -> dict[str, Any]:
         "not_before": found.not_before.isoformat(),
         "not_after": found.not_after.isoformat(),
         "at": found.at.isoformat(),
+        "undelivered_notices": [each.isoformat() for each in found.undelivered],
         **(_told(found.truth) if found.truth else {}),
     }
 
