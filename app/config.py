@@ -259,6 +259,12 @@ class Notices(_Table):
         return self
 
 
+class Documents(_Table):
+    """Who has the role to read scans, by their names as operators; without any, nobody."""
+
+    readers: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = ()
+
+
 class Config(_Table):
     """Everything that an instance is told."""
 
@@ -273,6 +279,7 @@ class Config(_Table):
     ocsp: Ocsp = Ocsp()
     audit: Audit = Audit()
     notices: Notices = Notices()
+    documents: Documents = Documents()
 
 
 def read(home: Path) -> Config:

@@ -267,6 +267,12 @@ def _wrong_party(
             f"The request came from the {request.by}; only the {' or the '.join(by)} may make it.",
             clause=clause,
         )
+    if request.silent and (request.by is not Party.AUTHORITY or not request.reference):
+        return question.refusal(
+            "not_silent",
+            "Only an authority's order, named by its number, is kept from the subscriber.",
+            clause=clause,
+        )
     if verified and not request.verified:
         return question.refusal(
             "not_verified",

@@ -48,7 +48,8 @@ def carry_out_plans(office: Office) -> list[Certificate]:
             promised = named(tx, each.decision)
             if after is not None and isinstance(promised, Decision):
                 done = replace(promised, action=Action.REVOKE, at=now, facts=known)
-                decisions.tell(tx, each.decision, done)
+                if not decisions.silent(promised):
+                    decisions.tell(tx, each.decision, done)
                 remedy.follow(tx, done)
                 revoked.append(after)
     return revoked

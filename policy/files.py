@@ -5,11 +5,12 @@ bytes would not be. Every reading is in the audit trail before a byte is given o
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import audit, durable
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, Refused
 from policy import scans
 from policy.office import Office
 from policy.records import documents
@@ -63,22 +64,32 @@ class Store:
         return self.folder / address[:2] / address
 
 
-def read(office: Office, store: Store, document_id: int, because: str) -> tuple[Filed, bytes]:
+def read(
+    office: Office, store: Store, document_id: int, because: str, *, readers: Collection[str]
+) -> tuple[Filed, bytes]:
     """Return the file of a document, after the reading is in the audit trail.
 
-    Raises Invalid without a reason, NotFound for a document without a file.
+    `readers` names the operators with the role; a refused reading is in the trail as well. Raises
+    Refused (role), Invalid without a reason, NotFound for a document without a file.
     """
     if not because.strip():
         raise Invalid("A document is read for a reason; say it.")
+    allowed = office.actor in {f"operator:{each}" for each in readers}
     with office.db.begin() as tx:
         owner, address, media, size = documents.file_of(tx, document_id)
         audit.append(
             tx,
             at=office.clock.now(),
             actor=office.actor,
-            act="document.read",
+            act="document.read" if allowed else "document.read_refused",
             subject=f"subscriber:{owner}",
             document=document_id,
             because=because,
+        )
+    if not allowed:
+        raise Refused(
+            f"{office.actor} has not the role to read scans; the configuration names who has "
+            "(documents.readers).",
+            code="role",
         )
     return Filed(address=address, media_type=media, size=size), store.get(address)

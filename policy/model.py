@@ -215,7 +215,8 @@ class Request:
     `ground` names the rulebook's ground (suspend, revoke), `source` the hold to lift (restore).
     `verified` says that the CA checked that the request is the asker's own (Điều 28(1)(a) and
     29(1)(a)); `reference` names the letter or order; `ends_at` ends a suspension that has an end.
-    A revocation may be wanted for later (`due_at`), and say since when the certificate is bad.
+    A revocation may be wanted for later (`due_at`), and say since when the certificate is bad. Of a
+    `silent` order the subscriber is not told.
     """
 
     by: Party
@@ -226,6 +227,7 @@ class Request:
     ends_at: datetime | None = None
     due_at: datetime | None = None
     invalidity_date: datetime | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

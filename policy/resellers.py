@@ -11,7 +11,7 @@ from pathlib import Path
 from ca import records as engine
 from core import audit, serials
 from core.errors import AntinError, Invalid, NotFound, Refused
-from policy import tabular
+from policy import contracts, tabular
 from policy.filed import Outcome, Result, Wish, do, key
 from policy.model import Party, Request, Wanted
 from policy.office import Office
@@ -38,11 +38,13 @@ def carry_out(
     """Answer each row of a reseller's file, and with `apply` do it; the file's hash is audited.
 
     `verified` says that the office checked the customers' letters. Raises Invalid for a file that
-    is refused whole, Refused when the rulebook takes no files.
+    is refused whole, Refused when the rulebook takes no files, or the reseller has ended.
     """
     terms = office.rulebook(office.clock.now()).resellers
     if terms is None:
         raise Refused("The rulebook takes no files of resellers.", code="no_reseller_files")
+    with office.db.read() as tx:
+        contracts.check_reseller(tx, reseller, office.day(office.clock.now()))
     sha256 = tabular.digest(path)
     rows = tabular.rows(path, tuple(COLUMNS), _column_of)
     if apply:

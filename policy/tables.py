@@ -366,3 +366,29 @@ erasure = Table(
     Column("approved_at", UtcDateTime),
 )
 """Whose personal data is to be erased: listed by one person, approved by another."""
+
+reseller = Table(
+    "reseller",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("name", String(400), nullable=False),
+    Column("tax_code", String(20), nullable=False),
+    Column("since", Date, nullable=False),
+    Column("ended_on", Date),
+)
+"""Who brings subscribers; the subscribers name their reseller by this id."""
+
+contract = Table(
+    "contract",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id")),
+    Column("reseller_id", ForeignKey("reseller.id")),
+    Column("signed_on", Date, nullable=False),
+    Column("ends_on", Date),
+    Column("terms", String(60), nullable=False),
+    CheckConstraint("(subscriber_id IS NULL) != (reseller_id IS NULL)", name="one_party"),
+    Index("ix_contract_subscriber_id", "subscriber_id"),
+    Index("ix_contract_reseller_id", "reseller_id"),
+)
+"""A contract with a subscriber or a reseller; `terms` names the version of its conditions."""

@@ -150,12 +150,13 @@ def read(
     out: Annotated[Path, typer.Option(help="The file to write.")],
     because: Annotated[str, typer.Option(help="Why, for the audit trail.")],
 ) -> None:
-    """Write a paper's scan to a file; the reading is in the audit trail.
+    """Write a paper's scan to a file, for those with the role; the reading is in the audit trail.
 
     Example: antin document read 17 --out 17.pdf --because "Đối chiếu hồ sơ."
     """
     desk = place(context)
-    filed, content = files.read(desk.office, _store(desk), number, because)
+    readers = desk.instance.config.documents.readers
+    filed, content = files.read(desk.office, _store(desk), number, because, readers=readers)
     durable.write(out, content, mode=0o600)
     console.print(f"The paper {number} ({filed.media_type}) is written to {out}.")
 

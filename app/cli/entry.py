@@ -21,6 +21,7 @@ from app.cli import (
     keys,
     lifecycle,
     notices,
+    parties,
     people,
     plans,
     policies,
@@ -75,6 +76,8 @@ app.add_typer(remedies.case, name="case")
 app.add_typer(remedies.token, name="token")
 app.add_typer(roads.feed, name="feed")
 app.add_typer(roads.loss, name="loss")
+roads.reseller.registered_commands.extend(parties.app.registered_commands)
+app.add_typer(parties.contract, name="contract")
 app.add_typer(roads.reseller, name="reseller")
 campaigns.campaign.registered_commands.extend(steering.app.registered_commands)
 app.add_typer(campaigns.campaign, name="campaign")

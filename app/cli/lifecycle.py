@@ -24,6 +24,9 @@ Why = Annotated[Reason | None, typer.Option("--reason", help="The RFC 5280 reaso
 By = Annotated[Party, typer.Option(help="Who asks for it.")]
 Verified = Annotated[bool, typer.Option("--verified", help="The request was verified.")]
 Reference = Annotated[str, typer.Option(help="The letter or order it rests on.")]
+Silent = Annotated[
+    bool, typer.Option("--silent", help="An authority orders that the subscriber is not told.")
+]
 
 
 @app.command()
@@ -79,6 +82,7 @@ def suspend(
     by: By = Party.AUTHORITY,
     verified: Verified = False,
     reference: Reference = "",
+    silent: Silent = False,
 ) -> None:
     """Put a certificate on hold.
 
@@ -92,6 +96,7 @@ def suspend(
         verified=verified,
         reference=reference,
         ends_at=instant(until) if until else None,
+        silent=silent,
     )
     _say(orders.ask(desk.office, serials.parse(serial), Wanted.SUSPEND, request))
 
@@ -131,12 +136,13 @@ def restore(
     *,
     verified: Verified = False,
     reference: Reference = "",
+    silent: Silent = False,
 ) -> None:
     """Lift one hold; the certificate is good again when none is left.
 
     Example: antin restore 4F0A12C3 --ground authority --by authority --reference QD-600/2024
     """
-    request = Request(by=by, source=ground, verified=verified, reference=reference)
+    request = Request(by=by, source=ground, verified=verified, reference=reference, silent=silent)
     office = place(context).office
     _say(orders.ask(office, serials.parse(serial), Wanted.RESTORE, request))
 
@@ -155,6 +161,7 @@ def revoke(
     ] = "",
     verified: Verified = False,
     reference: Reference = "",
+    silent: Silent = False,
 ) -> None:
     """Revoke a certificate for ever, now or when an instant comes (antin plan list).
 
@@ -168,6 +175,7 @@ def revoke(
         reference=reference,
         due_at=instant(at) if at else None,
         invalidity_date=instant(invalidity_date) if invalidity_date else None,
+        silent=silent,
     )
     if at:
         orders.ask(desk.office, serials.parse(serial), Wanted.REVOKE, request)

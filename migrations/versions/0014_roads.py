@@ -119,3 +119,38 @@ def _register() -> None:
         sa.Column("approved_at", UtcDateTime),
         sa.PrimaryKeyConstraint("id", name="pk_erasure"),
     )
+    _contracts()
+
+
+def _contracts() -> None:
+    """Add resellers and contracts."""
+    op.create_table(
+        "reseller",
+        sa.Column("id", sa.String(length=60), nullable=False),
+        sa.Column("name", sa.String(length=400), nullable=False),
+        sa.Column("tax_code", sa.String(length=20), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("ended_on", sa.Date()),
+        sa.PrimaryKeyConstraint("id", name="pk_reseller"),
+    )
+    op.create_table(
+        "contract",
+        sa.Column("id", sa.String(length=60), nullable=False),
+        sa.Column("subscriber_id", sa.String(length=60)),
+        sa.Column("reseller_id", sa.String(length=60)),
+        sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date()),
+        sa.Column("terms", sa.String(length=60), nullable=False),
+        sa.CheckConstraint(
+            "(subscriber_id IS NULL) != (reseller_id IS NULL)", name="ck_contract_one_party"
+        ),
+        sa.ForeignKeyConstraint(
+            ["reseller_id"], ["reseller.id"], name="fk_contract_reseller_id_reseller"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name="fk_contract_subscriber_id_subscriber"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_contract"),
+    )
+    op.create_index("ix_contract_subscriber_id", "contract", ["subscriber_id"])
+    op.create_index("ix_contract_reseller_id", "contract", ["reseller_id"])

@@ -161,3 +161,16 @@ def test_erasure_finds_nobody(terminal: Terminal, serial: str) -> None:
     assert "Nobody's personal data is due" in terminal.run("dossier", "erase", "--ask").err
     assert terminal.run("dossier", "erase").code == 2
     assert "no list of erasures" in terminal.run("dossier", "erase", "--approve", 7).err
+
+
+def test_resellers_and_contracts(terminal: Terminal, name: str) -> None:
+    """Resellers and contracts are entered, listed and ended."""
+    new = ("reseller", "add", "DL07", "--name", "Đại lý Bảy", "--since", "2023-01-01")
+    assert terminal.run(*new).code == 0
+    assert terminal.run("reseller", "end", "DL07", "--on", "2023-12-31").code == 0
+    (row,) = terminal.run("reseller", "list", "--json").json
+    assert (row["reseller"], row["ended"]) == ("DL07", "2023-12-31")
+    signed = ("--signed", "2024-03-01", "--terms", "2023-2")
+    assert terminal.run("contract", "add", "HD-1", "--subscriber", name, *signed).code == 0
+    (found,) = terminal.run("contract", "list", name, "--json").json
+    assert (found["contract"], found["terms"]) == ("HD-1", "2023-2")

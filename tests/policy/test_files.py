@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, Refused
 from policy import files, intake, scans
 from policy.files import Store
 from tests.support.dossiers import paper
@@ -88,7 +88,7 @@ def _received(bureau: Bureau, folder: Path) -> tuple[Store, int]:
 def test_file_is_read_back_and_the_reading_is_audited(bureau: Bureau, tmp_path: Path) -> None:
     """A scan comes back as it was brought, and who read it why stands in the trail."""
     store, number = _received(bureau, tmp_path)
-    filed, content = files.read(bureau.office, store, number, "Đối chiếu hồ sơ.")
+    filed, content = files.read(bureau.office, store, number, "Đối chiếu hồ sơ.", readers=["lan"])
     assert (filed.media_type, content) == ("application/pdf", PDF)
     entry = bureau.trail()[-1]
     assert (entry.act, entry.subject) == ("document.read", "subscriber:KH00001")
@@ -99,7 +99,7 @@ def test_nobody_reads_without_a_reason(lite: Bureau, tmp_path: Path) -> None:
     store, number = _received(lite, tmp_path)
     before = len(lite.trail())
     with pytest.raises(Invalid, match="for a reason"):
-        files.read(lite.office, store, number, " ")
+        files.read(lite.office, store, number, " ", readers=["lan"])
     assert len(lite.trail()) == before
 
 
@@ -108,7 +108,7 @@ def test_document_without_a_file(lite: Bureau, tmp_path: Path) -> None:
     store, _ = _received(lite, tmp_path)
     (number,) = lite.bring("KH00001", "registration_form")
     with pytest.raises(NotFound, match="has no file"):
-        files.read(lite.office, store, number, "x")
+        files.read(lite.office, store, number, "x", readers=["lan"])
 
 
 def test_files_are_sealed_at_rest(lite: Bureau, tmp_path: Path) -> None:
@@ -135,3 +135,17 @@ def test_changed_or_moved_file_does_not_open(lite: Bureau, tmp_path: Path) -> No
             store.get(first.address)
     with pytest.raises(NotFound):
         store.get("00" * 32)
+
+
+@pytest.mark.parametrize("readers", [[], ["mai"], ["LAN"], ["operator:lan"]])
+def test_scans_are_read_with_the_role_alone(
+    lite: Bureau, tmp_path: Path, readers: list[str]
+) -> None:
+    """Who has not the role reads nothing, and the attempt is in the audit trail."""
+    store = Store(folder=tmp_path, vault=lite.office.vault)
+    lite.enter("KH00001")
+    contract = paper("contract", received=lite.clock.now())
+    (number,) = intake.receive(lite.office, "KH00001", [contract], filed=store.put("KH00001", PDF))
+    with pytest.raises(Refused, match="has not the role"):
+        files.read(lite.office, store, number, "x", readers=readers)
+    assert lite.trail()[-1].act == "document.read_refused"

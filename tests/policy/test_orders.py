@@ -242,3 +242,30 @@ def test_crash_while_an_order_is_answered(
     assert bureau.now(certificate).revoked == (persisted and allowed)
     assert len(bureau.notices()) == (persisted and allowed)
     assert (len(bureau.trail()) > before) == persisted
+
+
+def test_silent_order_is_not_told_to_the_subscriber(bureau: Bureau) -> None:
+    """An authority's order with its number may be silent: hold and revocation queue no notice."""
+    issued = bureau.enrol("KH00001")
+    order = Request(
+        by=Party.AUTHORITY, ground="authority_order", reference="QD-573/2024", silent=True
+    )
+    orders.ask(bureau.office, issued.serial, Wanted.SUSPEND, order)
+    assert bureau.notices() == []
+    open_order = Request(by=Party.AUTHORITY, ground="authority_revocation", reference="QD-574/2024")
+    orders.ask(bureau.office, issued.serial, Wanted.REVOKE, open_order)
+    assert [each.template for each in bureau.notices()] == ["revoke"]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Request(by=Party.AUTHORITY, ground="authority_order", silent=True),
+        Request(by=Party.SUBSCRIBER, ground="loss_reported", reference="x", silent=True),
+    ],
+)
+def test_nobody_else_orders_silence(lite: Bureau, order: Request) -> None:
+    """Silence without an order's number, or for whoever is no authority, is refused."""
+    issued = lite.enrol("KH00001")
+    with pytest.raises(Refused, match="kept from the subscriber"):
+        orders.ask(lite.office, issued.serial, Wanted.SUSPEND, order)
