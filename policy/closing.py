@@ -120,7 +120,7 @@ def _rows(
     known = facts.of_certificates(tx, certificates)
     for certificate, each in zip(certificates, known, strict=True):
         member = members[certificate.id]
-        lacked = member.late or certificate.id in planned
+        lacked = certificate.id in planned
         outcome, why = _outcome(
             office, certificate, each, done.get(certificate.id, frozenset()), member, lacked=lacked
         )
@@ -158,26 +158,26 @@ def _outcome(
     if certificate.expired(office.clock.now()):
         return Outcome.EXPIRED, f"Expired after {certificate.not_after.isoformat()}."
     if Action.HOLD not in done:
-        return _never_held(office, known, member, lacked=lacked)
+        return _never_held(office, certificate, known, member, lacked=lacked)
     if HoldSource.DOSSIER in certificate.standing.sources:
         return Outcome.HELD, "Held by the campaign."
     return Outcome.RESTORED, "Held by the campaign, then restored."
 
 
 def _never_held(
-    office: Office, known: Facts, member: Member, *, lacked: bool
+    office: Office, certificate: Certificate, known: Facts, member: Member, *, lacked: bool
 ) -> tuple[Outcome, str]:
     now = office.clock.now()
     judgement = population.judged(office, known, now)
-    at, warned_at = judgement.completed_at, member.warned_at
-    if at is not None and lacked and warned_at is not None and at >= warned_at:
+    at = judgement.completed_at
+    if at is not None and (lacked or (member.late and at > certificate.created_at)):
         return Outcome.SAVED, f"The dossier was complete on {at.isoformat()}, before its date."
     if judgement.complete:
         return Outcome.COMPLETE, "The dossier was complete."
     if member.exempt_until is not None and now < member.exempt_until:
         until = member.exempt_until.isoformat()
         return Outcome.EXEMPTED, f"Exempt until {until}: {member.exempt_because}"
-    return Outcome.SKIPPED, _skipped(office, known, now, lacked=lacked)
+    return Outcome.SKIPPED, _skipped(office, known, now, lacked=lacked or member.late)
 
 
 def _skipped(office: Office, known: Facts, now: datetime, *, lacked: bool) -> str:

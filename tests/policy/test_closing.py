@@ -83,6 +83,27 @@ def test_every_certificate_is_accounted_for(bureau: Bureau) -> None:
     assert '"revoked":2' in closed.detail
 
 
+def test_latecomers_are_accounted_for(bureau: Bureau) -> None:
+    """Issued after the announcement: complete at once, complete in time, or held."""
+    bureau.enrol("KH00001")
+    bureau.move(ANNOUNCED_AT)
+    bureau.campaign()
+    bureau.tick(days=1)
+    bureau.enrol("KH00002")
+    bureau.enrol("KH00003", without=["contract"])
+    bureau.enrol("KH00004", without=["contract"])
+    bureau.tick(days=1)
+    bureau.bring("KH00003", "contract")
+    bureau.move(HOLD_AT)
+    sweep.enforce(bureau.office, "spring", Act.SUSPEND)
+    assert [each.outcome for each in closing.close(bureau.office, "spring").rows] == [
+        Outcome.COMPLETE,
+        Outcome.COMPLETE,
+        Outcome.SAVED,
+        Outcome.HELD,
+    ]
+
+
 def test_expired_certificates_are_named_so(bureau: Bureau) -> None:
     """What expired under a campaign is neither held nor skipped."""
     issued = bureau.enrol("KH00001", without=["contract"])
