@@ -13,10 +13,10 @@ from policy.records import waves as sent
 from policy.waves import Wave
 
 MOST_TOLD = 200
-"""How many one round tells, so that the worker's other tasks do not wait."""
+"""After how many a round ends, with the batch it is in: the worker's other tasks do not wait."""
 
-_BATCH = 500
-_MOST_BATCHES = 10
+_BATCH = 100
+_MOST_BATCHES = 50
 _IN_EFFECT = (CampaignStage.ANNOUNCED, CampaignStage.ENFORCING)
 
 
@@ -42,14 +42,12 @@ def _send(office: Office, campaign: CampaignFacts, wave: Wave) -> int:
             if after is None:
                 return told
             some = campaigns.members(tx, campaign.id, after=after, most=_BATCH)
-        for certificate_id in _lacking(
-            office, campaign, [one.certificate_id for one in some], wave
-        ):
+        looked_at = [each.certificate_id for each in some]
+        for certificate_id in _lacking(office, campaign, looked_at, wave):
             told += _tell(office, campaign, certificate_id, wave)
-        now = office.clock.now()
-        last = some[-1].certificate_id if some else after
+        last = looked_at[-1] if looked_at else after
+        done_at = None if looked_at else office.clock.now()
         with office.db.begin() as tx:
-            done_at = None if some else now
             sent.set_reached(tx, campaign.id, wave.name, last, done_at=done_at)
         if not some or told >= MOST_TOLD:
             return told
