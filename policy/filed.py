@@ -6,6 +6,7 @@ file is simply brought again. Without `apply` the rules answer all the same, and
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from ca import records as engine
@@ -77,7 +78,7 @@ def _do(office: Office, tx: Tx, found: Certificate, wish: Wish, *, apply: bool) 
         if apply:
             decisions.record(tx, ruling, office.actor)
         return _result(wish, found, Outcome.REFUSED, ruling.sentence)
-    over = _over(office, tx, wish)
+    over = _over(office, tx, wish, now)
     if over:
         return _result(wish, found, Outcome.REFUSED, over)
     if not apply:
@@ -99,12 +100,12 @@ def _done(office: Office, tx: Tx, found: Certificate, wish: Wish, ruling: Decisi
     return _result(wish, found, Outcome.DONE, ruling.because)
 
 
-def _over(office: Office, tx: Tx, wish: Wish) -> str:
+def _over(office: Office, tx: Tx, wish: Wish, now: datetime) -> str:
     """Say that the reseller's month is full, or return an empty text."""
     if not wish.reseller:
         return ""
-    calendar = office.rulebook(office.clock.now()).calendar
-    first = calendar.midnight(calendar.day(office.clock.now()).replace(day=1))
+    calendar = office.rulebook(now).calendar
+    first = calendar.midnight(calendar.day(now).replace(day=1))
     count = filed.count_since(tx, wish.reseller, first)
     if count < wish.most:
         return ""

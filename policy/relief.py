@@ -30,9 +30,11 @@ def replace_token(office: Office, case_id: str, event: CaseEvent) -> Case:
         now = office.clock.now()
         if remedy.settle(office, tx, case, now):
             return cases.case_named(tx, case_id)
-        cases.update_case(tx, case_id, state=advance(case.state, event))
-        certificates = [] if case.certificate_id is None else [case.certificate_id]
-        ((_, known),) = facts.lock(tx, certificates)
+        state = advance(case.state, event)
+        if case.certificate_id is None:
+            raise ValueError(f"The case {case_id} was sent a token without a certificate.")
+        cases.update_case(tx, case_id, state=state)
+        ((_, known),) = facts.lock(tx, [case.certificate_id])
         decision = rules.decide(known, office.rulebook(now, known), now)
         if decision.action is not Action.REVOKE:
             raise Refused(decision.because, code="token_not_replaced")

@@ -195,3 +195,18 @@ def test_rulebook_without_terms_takes_no_files(lite: Bureau, tmp_path: Path) -> 
         next(resellers.carry_out(lite.office, _feed(tmp_path), "DL01"))
     with pytest.raises(Invalid, match="no place"):
         load(TEXT.replace('suspend_ground = "subscriber_pause"', 'suspend_ground = "key_lost"'))
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+def test_crash_inside_a_resellers_file(lite: Bureau, tmp_path: Path, *, persisted: bool) -> None:
+    """Brought again after a crash, a reseller's row is done exactly once and counted once."""
+    own = lite.enrol("KH00001")
+    path = _asks(tmp_path, (own, "suspend"))
+    crashing = lite.on(CrashingDatabase(lite.db, 2, persisted=persisted)).office
+    with pytest.raises(Crash):
+        list(resellers.carry_out(crashing, path, "DL01", verified=True, apply=True))
+    assert (lite.now(own).standing.status is Status.HOLD) == persisted
+    (again,) = resellers.carry_out(lite.office, path, "DL01", verified=True, apply=True)
+    assert again.outcome is (Outcome.DONE_BEFORE if persisted else Outcome.DONE)
+    assert lite.now(own).standing.status is Status.HOLD
+    assert len(lite.decisions("KH00001")) == 2

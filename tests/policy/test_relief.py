@@ -283,3 +283,28 @@ def test_one_representative_two_companies_two_dossiers(lite: Bureau) -> None:
     lite.bring("KH00001", *ALL)
     assert lite.case("KH00001-1").state is CaseState.ACTIVATED
     assert lite.case("KH00002-1").state is CaseState.TOKEN_RECEIVED
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+def test_crash_while_the_contract_goes_back(shipped: Bureau, *, persisted: bool) -> None:
+    """The returned contract is one commit; who says it again is told that it went, or it goes."""
+    remedy.deliver(shipped.office, "KH00001-1")
+    shipped.bring("KH00001", *ALL)
+    crashing = shipped.on(CrashingDatabase(shipped.db, 1, persisted=persisted)).office
+    with pytest.raises(Crash):
+        relief.return_contract(crashing, "KH00001-1", "EMS1")
+    assert (shipped.case("KH00001-1").contract_parcel == "EMS1") == persisted
+    acts = [each.act for each in shipped.trail()]
+    assert acts.count("case.contract_returned") == (1 if persisted else 0)
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+def test_crash_while_an_extension_is_asked_for(shipped: Bureau, *, persisted: bool) -> None:
+    """An extension that is asked for, and its audit entry, are one commit."""
+    remedy.deliver(shipped.office, "KH00001-1")
+    (evidence,) = shipped.bring("KH00001", PROOF)
+    crashing = shipped.on(CrashingDatabase(shipped.db, 1, persisted=persisted)).office
+    with pytest.raises(Crash):
+        relief.ask_extension(crashing, "KH00001-1", LATER, evidence=evidence, because="Lũ.")
+    with shipped.db.read() as tx:
+        assert len(cases.waiting_extensions(tx)) == (1 if persisted else 0)
