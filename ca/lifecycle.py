@@ -158,6 +158,14 @@ def _open(tx: Tx, approval: Approval, act: Act, now: datetime) -> Certificate | 
     return found
 
 
+def require_fit(tx: Tx, approval: Approval, now: datetime) -> None:
+    """Raise Refused when the approved certificate could not take the approved act at `now`.
+
+    For who must know before something is done that cannot be undone.
+    """
+    _open(tx, approval, approval.act, now)
+
+
 def _refuse_unfit(found: Certificate, last: datetime | None, now: datetime) -> None:
     serial = serials.to_hex(found.serial)
     if found.stage is Stage.PENDING:

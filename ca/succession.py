@@ -23,6 +23,8 @@ def find(tx: Tx, order: Order, replaces: Replacement, now: datetime) -> Certific
             "one first if it is wrong.",
             code="replaced_already",
         )
+    if replaces.retire is not None:
+        lifecycle.require_fit(tx, replaces.retire, now)
     return old
 
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca import issue as issuance
-from ca import records, succession
+from ca import lifecycle, records, succession
 from ca.issuers import SigningIssuer
 from ca.model import Act, Certificate, HoldSource, Status, Succession
 from ca.order import Order, Replacement
@@ -250,3 +250,22 @@ def test_crash_amid_a_renewal(
     with sqlite_db.read() as tx:
         assert records.by_id(tx, old.id).revoked
         assert [each.id for each in records.of_subscriber(tx, "KH1")] == [old.id, made.id]
+
+
+def test_what_cannot_be_retired_is_not_replaced(
+    sqlite_db: Database, clock: SetClock, issuing: SigningIssuer, old: Certificate
+) -> None:
+    """When the older one takes no act now, as after a clock that went back, nothing is recorded."""
+    approval = authority.approval(Act.SUSPEND, "KH1", clock.now(), serial=old.serial)
+    acted = SetClock(clock.now())
+    acted.move_to(clock.now() + SECOND)
+    with sqlite_db.begin() as tx:
+        lifecycle.suspend(tx, approval, HoldSource.DOSSIER, acted.now())
+        lifted = authority.approval(Act.RESTORE, "KH1", acted.now(), serial=old.serial)
+        lifecycle.restore(tx, lifted, HoldSource.DOSSIER, acted.now())
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    order = _following(old, Succession.REKEY, clock.now(), ends=True, public_key=key)
+    with pytest.raises(Refused, match="nothing is back-dated"):
+        issuance.issue(sqlite_db, clock, issuing, order)
+    with sqlite_db.read() as tx:
+        assert [each.serial for each in records.of_subscriber(tx, "KH1")] == [old.serial]
