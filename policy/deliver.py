@@ -27,6 +27,8 @@ from policy.wording import Letterhead
 LEASE = timedelta(minutes=5)
 ASIDE = timedelta(hours=1)
 _BATCH = 50
+_MOST_SERIAL = 40
+_MOST_TOLD = 3
 
 _log = logging.getLogger(__name__)
 
@@ -86,8 +88,15 @@ def deliver_due(office: Office, post: Post, *, seconds: float = 5.0) -> int:
         for channel in post.channels:
             channel.close()
     if done.troubles:
-        raise Unavailable(" ".join(dict.fromkeys(done.troubles)))
+        raise Unavailable(_told(list(dict.fromkeys(done.troubles))))
     return done.sent
+
+
+def _told(troubles: Sequence[str]) -> str:
+    """Return the first few sentences, for a lost key makes one of every notice."""
+    left = len(troubles) - _MOST_TOLD
+    more = [f"There are {left} more; see `antin notice list --which aside`."] if left > 0 else []
+    return " ".join([*troubles[:_MOST_TOLD], *more])
 
 
 def retry(office: Office, notice_id: int) -> None:
@@ -257,7 +266,8 @@ def _due(
 
 def _publish(tx: Tx, office: Office, notice: Notice, now: datetime) -> None:
     """No channel is left: the look-up site says that there is a notice, not what it says."""
-    serial = str(notices.values_of(notice).get("serial", ""))
+    serial = str(notices.values_of(notice).get("serial", ""))[:_MOST_SERIAL]
+    deliveries.withdraw(tx, notice.id)  # another worker, whose lease ran out, may have been here
     deliveries.publish(tx, notice, serial, now)
     deliveries.put_delivery(
         tx,

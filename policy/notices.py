@@ -63,8 +63,8 @@ def values_of(notice: Notice) -> Mapping[str, Any]:
         stored = json.loads(notice.values)
     except ValueError:
         stored = None
-    if not isinstance(stored, dict):
-        raise Invalid(f"The values of the notice {notice.id} are no JSON object.")
+    if not isinstance(stored, dict) or "\\u0000" in notice.values:  # PostgreSQL keeps no NUL
+        raise Invalid(f"The values of the notice {notice.id} are no JSON object of plain text.")
     return stored
 
 

@@ -165,6 +165,27 @@ def test_reported_bounce(told: Bureau) -> None:
     assert _states(told)["published"] == "published"
 
 
+def test_published_twice_is_published(told: Bureau) -> None:
+    """Two workers that both find no channel left publish one notice, and no round fails."""
+    way = post(Scripted("email", NO))
+    deliver_due(told.office, way)
+    with told.db.begin() as tx:
+        outbox.schedule(tx, [1], told.clock.now())  # as a worker does that was overtaken
+    assert deliver_due(told.office, way) == 0
+    assert len(_published(told)) == 1
+
+
+def test_many_troubles_are_told_in_short(lite: Bureau) -> None:
+    """When nothing can be read the worker says so in a few sentences and a number."""
+    lite.enter("KH00001")
+    with lite.db.begin() as tx:
+        for _ in range(120):
+            outbox.add_notice(tx, "KH00001", "hold", "{}", lite.clock.now())
+    with pytest.raises(Unavailable, match=r"There are 117 more; see") as caught:
+        deliver_due(lite.office, post(Scripted("email")))
+    assert len(str(caught.value)) < 600
+
+
 @pytest.mark.parametrize("persisted", [False, True])
 @pytest.mark.parametrize("commit", [1, 2])
 def test_crash_sends_the_same_again(told: Bureau, *, commit: int, persisted: bool) -> None:

@@ -151,7 +151,8 @@ def test_one_that_cannot_be_read_holds_up_no_other(bureau: Bureau, folder: Path)
     bureau.enter("KH00001")
     bureau.enrol("KH00002", without=["contract"])
     now = bureau.clock.now()
-    broken = ("{}", "no JSON", "[]", '{"decision": 7}', '{"at": "yesterday"}', '{"decision": "x"}')
+    broken = ("{}", "no JSON", "[]", '{"decision": 7}', '{"at": "yesterday"}', '{"decision": "x"}',
+              '{"decision": "\\u0000"}', '{"decision": "\\ud800"}')  # fmt: skip
     with bureau.db.begin() as tx:
         for values in broken:
             outbox.add_notice(tx, "KH00001", "hold", values, now)
