@@ -25,7 +25,7 @@ from app.wiring import VAULT_CONTEXT, Works
 from ca import establish, issuers, records
 from ca.issuers import SigningIssuer
 from ca.model import Act, Approval
-from core import durable, jws
+from core import durable, jws, serials
 from core.errors import Conflict, Invalid
 from hsm import ceremony as key_holder
 from policy import vault
@@ -204,7 +204,7 @@ class Conductor:
             what,
             output=name,
             sha256=hashlib.sha256(content).hexdigest(),
-            serial=f"{written.serial_number:X}",
+            serial=serials.to_hex(written.serial_number),
             checks=[
                 f"signed by {by.subject.rfc4514_string()}",
                 "its key is the key in the token",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ca.foreign import Listed
 from ca.ledgers import Line
+from core import serials
 from core.errors import Invalid
 from core.reasons import Reason
 
@@ -115,7 +116,7 @@ class Gathered:
 
     def find(self, kind: str, serial: int | None, sentence: str) -> None:
         """Keep a finding."""
-        text = "" if serial is None else f"{serial:X}"
+        text = "" if serial is None else serials.to_hex(serial)
         self._file.execute("INSERT INTO finding VALUES (?, ?, ?)", (kind, text, sentence))
 
     def cases(self) -> Iterator[Case]:

@@ -104,7 +104,7 @@ def _row(each: Wanted, issuer: Issuer, now: datetime) -> dict[str, Any]:
         "spki_sha256": bare if known is None else known.key,
         "not_before": issuer.not_before if known is None else known.not_before,
         "not_after": issuer.not_after if known is None else known.not_after,
-        "decision": f"takeover-{issuer.id}-{each.serial:X}",
+        "decision": f"takeover-{issuer.id}-{serials.to_hex(each.serial)}",
         "created_at": now,
         "confirmed_at": None if known is None else known.not_before,
     }

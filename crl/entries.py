@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ca.model import Entry
-from core import der
+from core import der, serials
 from core.reasons import Reason
 
 _REASON_CODE = bytes.fromhex("0603551d15")
@@ -27,7 +27,9 @@ class Region:
 def encode(entry: Entry) -> bytes:
     """Return one element of revokedCertificates (RFC 5280 5.1.2.6) for a certificate not good."""
     if entry.since is None or entry.reason is None:
-        raise ValueError(f"The certificate {entry.serial:X} is good and has no entry.")
+        raise ValueError(
+            f"The certificate {serials.to_hex(entry.serial)} is good and has no entry."
+        )
     return line(entry.serial, entry.since, entry.reason, entry.invalidity_date)
 
 

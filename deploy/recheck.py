@@ -140,7 +140,8 @@ def _stated(row: Row, leaf: Path) -> Iterator[str]:
     values = dict(line.split("=", 1) for line in said.stdout.splitlines())
     serial = int(values.get("serial", "0"), 16)
     if serial != int.from_bytes(row.serial, "big"):
-        yield f"its serial is {serial:X}, in the database {row.serial.hex().upper()}"
+        told = serial.to_bytes((serial.bit_length() + 7) // 8, "big").hex().upper()
+        yield f"its serial is {told}, in the database {row.serial.hex().upper()}"
     if not LEAST_SERIAL_BITS <= serial.bit_length() <= 8 * MOST_SERIAL_OCTETS - 1:
         yield f"its serial has {serial.bit_length()} bits"
     for key, expected in (("notBefore", row.not_before), ("notAfter", row.not_after)):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from core import serials
 from tests.app.conftest import antin
 from tests.support.once import once
 
@@ -195,7 +196,7 @@ def test_health(served: dict[str, str]) -> None:
 def test_portal_answers_for_a_revoked_serial(served: dict[str, str]) -> None:
     """The portal tells the status of a revoked certificate in JSON."""
     pem = (Path(served["samples"]) / "revoked.pem").read_bytes()
-    serial = f"{x509.load_pem_x509_certificate(pem).serial_number:X}"
+    serial = serials.to_hex(x509.load_pem_x509_certificate(pem).serial_number)
     code, body, _ = _fetch(f"{served['portal']}/status/{serial}", Accept="application/json")
     assert code == 200
     assert json.loads(body)["status"] == "revoked"
