@@ -78,6 +78,8 @@ def _do(office: Office, tx: Tx, found: Certificate, wish: Wish, *, apply: bool) 
         if apply:
             decisions.record(tx, ruling, office.actor)
         return _result(wish, found, Outcome.REFUSED, ruling.sentence)
+    if apply and wish.reseller:
+        filed.take_turns(tx, wish.reseller)
     over = _over(office, tx, wish, now)
     if over:
         return _result(wish, found, Outcome.REFUSED, over)

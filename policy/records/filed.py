@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from core.database import Tx
 from policy.tables import filed_request
@@ -19,6 +19,17 @@ def done_at(tx: Tx, key: str) -> datetime | None:
 def add(tx: Tx, **values: Any) -> None:  # noqa: ANN401 - columns
     """Record that a row was done."""
     tx.execute(insert(filed_request).values(**values))
+
+
+def take_turns(tx: Tx, reseller: str) -> None:
+    """Let one transaction at a time count and add for a reseller, until it ends.
+
+    The lock is on the name: a reseller that only subscribers name has no row that could be locked.
+    On SQLite every writing transaction is alone anyway.
+    """
+    if tx.dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended('reseller:' || :name, 0))")
+        tx.execute(lock, {"name": reseller})
 
 
 def count_since(tx: Tx, reseller: str, begin: datetime) -> int:

@@ -2,13 +2,20 @@
 
 import csv
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from ca.model import Certificate, Status
 from core import serials
+from core.clock import SetClock
+from core.database import Database
 from core.errors import Invalid, Refused
 from core.reasons import Reason
 from policy import feed, resellers
@@ -18,6 +25,7 @@ from tests.support.crash import Crash, CrashingDatabase
 from tests.support.dossiers import RULES, TEXT
 from tests.support.office import Bureau
 
+START = datetime(2024, 3, 1, 1, 0, tzinfo=UTC)
 SOURCE = "Thông báo 12/TB-ĐKKD"
 
 
@@ -183,6 +191,33 @@ def test_resellers_month_has_a_cap(lite: Bureau, tmp_path: Path) -> None:
     assert _outcomes(bring()) == [Outcome.DONE_BEFORE, Outcome.REFUSED]
     lite.move("2024-04-01 00:00")
     assert _outcomes(bring()) == [Outcome.DONE_BEFORE, Outcome.DONE]
+
+
+def test_two_files_at_once_stay_under_the_cap(db_url: str, tmp_path: Path) -> None:
+    """Two processes that bring files at once share the cap: the later one counts the earlier's."""
+    bureau = Bureau(Database(db_url), SetClock(START))
+    capped = load(TEXT.replace("most_per_month = 200", "most_per_month = 1"))
+    both = threading.Barrier(2)
+    paths = [_asks(tmp_path, (bureau.enrol(f"KH{number:05}"), "suspend")) for number in (1, 2)]
+
+    def meet(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        # Both would be here before either has committed, if nothing kept them apart.
+        if statement.startswith("INSERT INTO filed_request"):
+            with suppress(threading.BrokenBarrierError):
+                both.wait(timeout=0.5)
+
+    def bring(path: Path) -> list[Result]:
+        own = Database(db_url)
+        event.listen(own.engine, "before_cursor_execute", meet)
+        office = replace(bureau.office, db=own, rulebooks=(capped,))
+        found = list(resellers.carry_out(office, path, "DL01", verified=True, apply=True))
+        own.dispose()
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [_outcomes(each) for each in pool.map(bring, paths)]
+    assert sorted(outcomes) == [[Outcome.DONE], [Outcome.REFUSED]]
+    bureau.db.dispose()
 
 
 def test_rulebook_without_terms_takes_no_files(lite: Bureau, tmp_path: Path) -> None:
