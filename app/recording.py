@@ -99,7 +99,7 @@ def _enrolments(path: Path, requests: Mapping[str, bytes]) -> Iterator[Enrolment
                 short_name=row["short_name"],
                 province=row["province"],
                 reseller=row["reseller"],
-                personal=Personal(**{name: row[name] for name in Personal.__slots__}),
+                personal=Personal(**{name: row.get(name, "") for name in Personal.__slots__}),
                 registered_at=issued_at,
             ),
             at=issued_at,

@@ -62,14 +62,6 @@ def advance(stage: CampaignStage, event: CampaignEvent) -> CampaignStage:
     return following
 
 
-def check_four_eyes(author: str, approver: str, what: str = "the campaign") -> None:
-    """Raise Refused (four_eyes) when `approver` is the author, however the name is written."""
-    if author.strip().casefold() == approver.strip().casefold():
-        raise Refused(
-            f"{approver} wrote {what}; another operator must approve it.", code="four_eyes"
-        )
-
-
 def check_dates(
     announced_at: datetime, hold_at: datetime, revoke_at: datetime, rulebook: Rulebook
 ) -> None:

@@ -8,7 +8,7 @@ and column.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from policy.model import SubscriberKind
@@ -29,9 +29,13 @@ COLUMNS: Mapping[str, str] = {
     "id_expires": "Giấy tờ có giá trị đến",
     "phone": "Điện thoại",
     "email": "Thư điện tử",
+    "address": "Địa chỉ nhận thư",
     "reseller": "Đại lý",
 }
 """The columns of a register, by the name in CSV files, with the header in workbooks."""
+
+OPTIONAL = frozenset({"address"})
+"""The columns that a file may leave out; what the register has of them then stays."""
 
 KINDS: Mapping[str, SubscriberKind] = {
     "Tổ chức": SubscriberKind.ORGANISATION,
@@ -68,9 +72,12 @@ class Fault:
 
 
 def read(row: Mapping[str, str], now: datetime) -> Subscriber | tuple[Fault, ...]:
-    """Return the subscriber that a row with every column of `COLUMNS` tells of, or its faults."""
+    """Return the subscriber that a row tells of, or its faults.
+
+    The row has every column of `COLUMNS`, those of `OPTIONAL` perhaps.
+    """
     faults = [each for column, text in row.items() for each in _faults(column, text)]
-    values = {column: _clean(text) for column, text in row.items()}
+    values = {column: _clean(row[column]) for column in COLUMNS if column in row}
     kind = _kind(values["kind"])
     if kind is None:
         faults.append(Fault(column="kind", sentence=f"Write one of {', '.join(KINDS)}."))
@@ -90,7 +97,7 @@ def read(row: Mapping[str, str], now: datetime) -> Subscriber | tuple[Fault, ...
         short_name=values["short_name"],
         province=values["province"],
         reseller=values["reseller"],
-        personal=Personal(**{name: values[name] for name in Personal.__slots__}),
+        personal=Personal(**{name: values.get(name, "") for name in Personal.__slots__}),
         registered_at=now,
     )
 
@@ -108,6 +115,12 @@ def differences(first: Subscriber, second: Subscriber) -> list[str]:
     """Return the columns in which two entries of one subscriber differ."""
     one, two = written(first), written(second)
     return [column for column in COLUMNS if one[column] != two[column]]
+
+
+def kept(before: Subscriber, read: Subscriber, row: Mapping[str, str]) -> Subscriber:
+    """Return what was read, with the register's own values of the columns that the file lacks."""
+    own = {column: getattr(before.personal, column) for column in OPTIONAL if column not in row}
+    return replace(read, personal=replace(read.personal, **own))
 
 
 def column_of(header: str) -> str | None:

@@ -20,6 +20,7 @@ from core.errors import Refused
 from policy.files import Store
 from policy.office import Office
 from policy.records import cases, documents, erasures, subscribers
+from policy.rulebook_parts import Joint
 
 
 def due(office: Office, tx: Tx, names: Sequence[str] | None = None) -> dict[str, datetime]:
@@ -63,12 +64,9 @@ def approve(office: Office, store: Store, number: int) -> list[str]:
     """
     with office.db.begin() as tx:
         asked = erasures.named(tx, number)
-        if asked.asked_by.strip().casefold() == office.actor.strip().casefold():
-            raise Refused(
-                f"{office.actor} made the list; another operator must approve it.",
-                code="four_eyes",
-            )
-        erasures.approve(tx, number, office.actor, office.clock.now())
+        now = office.clock.now()
+        office.rulebook(now).four_eyes.check(Joint.ERASURE, asked.asked_by, office.actor)
+        erasures.approve(tx, number, office.actor, now)
         _audit(office, tx, "erasure.approve", "register", number, count=len(asked.subscribers))
     return [name for name in asked.subscribers if _erase(office, store, number, name)]
 

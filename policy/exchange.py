@@ -62,7 +62,8 @@ def import_register(
     from the register changes it; who the subscriber is (the kind) never changes.
     """
     sha256 = tabular.digest(path)
-    table = tabular.rows(path, tuple(entries.COLUMNS), entries.column_of)
+    needed = tuple(each for each in entries.COLUMNS if each not in entries.OPTIONAL)
+    table = tabular.rows(path, needed, entries.column_of)
     seen: set[str] = set()
     counts = dict.fromkeys(Outcome, 0)
     while batch := list(islice(table, _BATCH)):
@@ -138,6 +139,7 @@ def _answer(office: Office, tx: Tx, row: Row, seen: set[str], how: _How) -> Resu
 
 def _known(office: Office, tx: Tx, row: Row, read: Subscriber, how: _How) -> Result:
     there = subscribers.subscriber_of(tx, office.vault, read.id)
+    read = entries.kept(there, read, row.values)
     differing = entries.differences(there, read)
     if not differing:
         return Result(line=row.line, values=row.values, outcome=Outcome.UNCHANGED)

@@ -5,7 +5,7 @@ Personal data comes in here and goes out through a channel alone; errors name no
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from ca.model import HoldSource
@@ -21,6 +21,10 @@ from policy.register import Subscriber
 from policy.rulebook import Rulebook
 from policy.wording import Language, Letterhead
 
+_AGREED = {
+    Language.VI: "số tiền mà tổng đài đã thông báo",
+    Language.EN: "the sum that customer care named",
+}
 _RULE = "\n" + "-" * 40 + "\n\n"
 
 
@@ -83,6 +87,7 @@ def _recipient(subscriber: Subscriber) -> Recipient:
         name=one_line(name),
         email=one_line(personal.email),
         phone=one_line(personal.phone),
+        address=one_line(personal.address),
         province=one_line(subscriber.province),
     )
 
@@ -103,11 +108,28 @@ def _values(
         if known.campaign is not None:
             instants["hold_at"] = known.campaign.hold_at
             instants["revoke_at"] = known.campaign.revoke_at
-    form = "%H:%M ngày %d/%m/%Y" if language is Language.VI else "%H:%M on %Y-%m-%d (UTC%z)"
+    if stored.get("case"):
+        values["amount"] = _amount(stored.get("dong"), language)
     return values | {
-        name: each.astimezone(rulebook.calendar.zone).strftime(form)
+        name: _instant(rulebook.calendar.local(each), language, last=name == "due")
         for name, each in instants.items()
     }
+
+
+def _instant(local: datetime, language: Language, *, last: bool) -> str:
+    """Write an instant; the `last` one of a term is 24:00 of its day, not 0:00 of the next."""
+    hour = f"{local:%H:%M}"
+    if last and local.time() == time.min:
+        local, hour = local - timedelta(days=1), "24:00"
+    form = "%d/%m/%Y" if language is Language.VI else "%Y-%m-%d (UTC%z)"
+    return f"{hour} {'ngày' if language is Language.VI else 'on'} {local.strftime(form)}"
+
+
+def _amount(dong: int | None, language: Language) -> str:
+    if dong is None:
+        return _AGREED[language]
+    figure = f"{dong:,}"
+    return f"{figure.replace(',', '.')} đồng" if language is Language.VI else f"VND {figure}"
 
 
 def _missing(known: Facts, rulebook: Rulebook, language: Language) -> str:

@@ -25,6 +25,7 @@ from policy.records import campaigns, plans, subscribers
 from policy.records.campaigns import Campaign
 from policy.records.plans import PlannedAct
 from policy.records.subscribers import Place
+from policy.rulebook_parts import Joint
 from policy.scope import EVERYONE, Scope
 
 _SHOWN = 5
@@ -129,7 +130,7 @@ def approve(office: Office, campaign_id: str, digest: str | None = None) -> str:
     now = office.clock.now()
     with office.db.begin() as tx:
         found = campaigns.campaign_named(tx, campaign_id, lock=True)
-        rules_of_campaigns.check_four_eyes(found.author, office.actor)
+        office.rulebook(now).four_eyes.check(Joint.CAMPAIGN, found.author, office.actor)
         stage = advance(found.stage, CampaignEvent.APPROVE)
         if digest is not None and digest != found.plan_digest:
             raise Refused(

@@ -14,7 +14,7 @@ class Personal:
     """What only officers may see; encrypted at rest, never on a public page, never in a log.
 
     Every value is text as the office wrote it, empty where there is none; `id_expires` is an ISO
-    date.
+    date, `address` where letters go.
     """
 
     representative: str = ""
@@ -25,6 +25,7 @@ class Personal:
     id_expires: str = ""
     phone: str = ""
     email: str = ""
+    address: str = ""
 
     def __repr__(self) -> str:
         """Name the class only, so that no traceback or log shows a person."""

@@ -4,6 +4,7 @@ A token that is refused or lost takes its certificate with it, in one commit; th
 new token is sent. A later date needs evidence and a second person, before the irreversible step.
 """
 
+import json
 from datetime import datetime, timedelta
 
 from core.errors import Conflict, Invalid, Refused
@@ -11,8 +12,9 @@ from policy import decisions, facts, remedy, rules
 from policy.cases import CaseEvent, advance
 from policy.model import Action, CaseState, Verdict
 from policy.office import Office
-from policy.records import cases, documents
+from policy.records import cases, documents, outbox
 from policy.records.cases import Case, Extension
+from policy.rulebook_parts import Joint
 
 _RUNNING = frozenset({CaseState.TOKEN_RECEIVED, CaseState.DOSSIER_RECEIVED})
 
@@ -93,7 +95,7 @@ def approve_extension(office: Office, number: int) -> Case:
         asked = cases.extension_named(tx, number)
         case = remedy.lock(tx, asked.case_id)
         now = office.clock.now()
-        _check_approval(office, asked)
+        _check_approval(office, asked, now)
         if documents.verdict_of(tx, asked.evidence) is not Verdict.ACCEPTED:
             raise Refused(
                 f"The document {asked.evidence} is the evidence and is not accepted.",
@@ -106,6 +108,8 @@ def approve_extension(office: Office, number: int) -> Case:
             )
         cases.approve_extension(tx, number, office.actor, now)
         cases.update_case(tx, case.id, due_at=asked.until)
+        values = {"case": case.id, "due": asked.until.isoformat()}
+        outbox.add_notice(tx, case.subscriber_id, "extended", json.dumps(values), now)
         told = {"extension": number, "until": asked.until.isoformat()}
         remedy.note(tx, office, now, case, CaseEvent.EXTENDED, **told)
         return cases.case_named(tx, case.id)
@@ -141,11 +145,8 @@ def _due(case: Case) -> datetime:
     return case.due_at
 
 
-def _check_approval(office: Office, asked: Extension) -> None:
+def _check_approval(office: Office, asked: Extension, now: datetime) -> None:
     if asked.approved_at is not None:
         raise Conflict(f"The extension {asked.id} was approved by {asked.approved_by}.")
-    if asked.asked_by.strip().casefold() == office.actor.strip().casefold():
-        raise Refused(
-            f"{office.actor} asked for the extension; another operator must approve it.",
-            code="four_eyes",
-        )
+    four_eyes = office.rulebook(now).four_eyes
+    four_eyes.check(Joint.CASE_EXTENSION, asked.asked_by, office.actor)

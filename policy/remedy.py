@@ -18,7 +18,7 @@ from ca.model import Certificate, HoldSource
 from core import audit
 from core.database import Tx
 from core.errors import Conflict, Refused
-from policy import decisions, facts, rules
+from policy import decisions, facts, representations, rules
 from policy import tokens as token_states
 from policy.cases import FINAL, CaseEvent, advance
 from policy.enrol import Desk, enrol
@@ -55,8 +55,7 @@ def open_case(office: Office, subscriber_id: str) -> Case:
         earlier = cases.cases_of(tx, [subscriber_id]).get(subscriber_id, [])
         if any(each.closed_at is None for each in earlier):
             raise Conflict(f"The case {earlier[-1].id!r} of {subscriber_id!r} is still open.")
-        mark = subscribers.representative_mark(office.vault, subscriber.personal)
-        several = mark is not None and subscribers.companies_of_representative(tx, mark) > 1
+        several = representations.several(office, tx, subscriber, office.day(now))
         state = advance(CaseState.OPENED, CaseEvent.PHOTOS_UPLOADED)
         new = Case(
             id=f"{subscriber_id}-{len(earlier) + 1}",
@@ -112,7 +111,12 @@ def step(office: Office, case_id: str, event: CaseEvent) -> Case:
 
 
 def _ask_payment(tx: Tx, office: Office, case: Case, now: datetime) -> None:
-    values = {"case": case.id, "due": office.rulebook(now).payment_due(now).isoformat()}
+    rulebook = office.rulebook(now)
+    values: dict[str, object] = {
+        "case": case.id,
+        "due": rulebook.payment_due(now).isoformat(),
+        "dong": rulebook.remedy.price_dong,
+    }
     outbox.add_notice(tx, case.subscriber_id, "request_payment", json.dumps(values), now)
 
 

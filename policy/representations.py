@@ -8,6 +8,7 @@ from core.database import Tx
 from core.errors import Conflict, Invalid, Refused
 from policy.office import Office
 from policy.records import documents, proofs, subscribers
+from policy.register import Subscriber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +60,32 @@ def add(
             tx,
             subscriber_id=subscriber_id,
             person=office.vault.seal(_owner(subscriber_id), values),
+            mark=subscribers.person_mark(office.vault, name, id_type, id_number),
             from_on=from_on,
             evidence=evidence,
         )
         _audit(office, tx, "representation.add", subscriber_id, number)
         return number
+
+
+def several(office: Office, tx: Tx, subscriber: Subscriber, day: date) -> bool:
+    """Whether who represents a subscriber on a civil `day` does so for other companies too.
+
+    Known from the register's entries and from the representations that cover the day.
+    """
+    today = [each for each in of(office, tx, subscriber.id) if each.covers(day)]
+    marks = {
+        subscribers.person_mark(office.vault, each.name, each.id_type, each.id_number)
+        for each in today
+    }
+    entered = subscribers.representative_mark(office.vault, subscriber.personal)
+    if entered is not None:
+        marks.add(entered)
+    companies = {subscriber.id}
+    for mark in marks:
+        companies |= subscribers.companies_of_representative(tx, mark)
+        companies |= proofs.represented_by(tx, mark, day)
+    return len(companies) > 1
 
 
 def end(office: Office, number: int, to_on: date) -> None:

@@ -25,6 +25,7 @@ from policy.rulebook_parts import (
     Dossiers,
     Fee,
     Form,
+    FourEyes,
     Ground,
     Ids,
     Limits,
@@ -78,6 +79,7 @@ class Rulebook(Part):
     admit: Admit
     campaign: Campaigns
     remedy: Remedy
+    four_eyes: FourEyes = FourEyes()
     names: Names
     limits: Limits
     fee: Fee | None = None

@@ -4,12 +4,14 @@ The rulebook itself, its loading and the search for contradictions are in policy
 """
 
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from ca.model import Act, HoldSource
+from core.errors import Refused
 from core.reasons import Reason
 from policy.calendar import Calendar, DayKind
 from policy.model import CaseState, Party, SubscriberKind
@@ -243,6 +245,7 @@ class Remedy(Part):
 
     With `forfeit_hour` a missed date forfeits at that hour of the next working day, and not at its
     stroke. `extension_days` is how far force majeure may move the date; 0 allows no extension.
+    `price_dong` is what the customer pays for token and certificate; without it the office says.
     """
 
     forfeit_ground: Word
@@ -250,6 +253,7 @@ class Remedy(Part):
     lost_ground: Word = "key_lost"
     forfeit_hour: int | None = Field(default=None, ge=0, le=23)
     extension_days: int = Field(default=0, ge=0, le=366)
+    price_dong: int | None = Field(default=None, ge=0)
     unpaid_clause: Clause
     pending_waits: bool
     clock: Term
@@ -266,6 +270,40 @@ class Resellers(Part):
     revoke_ground: Word
     restore_source: HoldSource
     most_per_month: int = Field(ge=0)
+
+
+class Joint(StrEnum):
+    """An act that one person asks for and another approves."""
+
+    CAMPAIGN = "campaign"
+    CAMPAIGN_EXTENSION = "campaign_extension"
+    CASE_EXTENSION = "case_extension"
+    ERASURE = "erasure"
+
+
+class FourEyes(Part):
+    """Which acts take two people; nobody ever approves their own campaign."""
+
+    acts: frozenset[Joint] = frozenset(Joint)
+
+    @field_validator("acts")
+    @classmethod
+    def _with_campaigns(cls, acts: frozenset[Joint]) -> frozenset[Joint]:
+        if Joint.CAMPAIGN not in acts:
+            raise ValueError(f"a mass act takes two people, so {Joint.CAMPAIGN} has to be named")
+        return acts
+
+    def check(self, act: Joint, author: str, approver: str) -> None:
+        """Raise Refused (four_eyes) when the approver is the author, however the name is written.
+
+        Nothing is refused where one person is enough.
+        """
+        if act in self.acts and author.strip().casefold() == approver.strip().casefold():
+            raise Refused(
+                f"{approver} asked for the {act.replace('_', ' ')}; another operator must approve "
+                "it.",
+                code="four_eyes",
+            )
 
 
 class Names(Part):

@@ -14,6 +14,7 @@ from policy.planning import check_approved, note, sign
 from policy.records import campaigns, plans
 from policy.records.campaigns import Campaign
 from policy.records.plans import Extension
+from policy.rulebook_parts import Joint
 
 _UNDER_WAY = frozenset({CampaignStage.ANNOUNCED, CampaignStage.ENFORCING, CampaignStage.PAUSED})
 _MOST_CHARACTERS = 400
@@ -68,7 +69,8 @@ def approve_extension(office: Office, campaign_id: str) -> Extension:
     with office.db.begin() as tx:
         found = _under_way(campaigns.campaign_named(tx, campaign_id, lock=True))
         asked = plans.waiting_extension(tx, campaign_id)
-        rules_of_campaigns.check_four_eyes(asked.author, office.actor, "the extension")
+        four_eyes = office.rulebook(now).four_eyes
+        four_eyes.check(Joint.CAMPAIGN_EXTENSION, asked.author, office.actor)
         dates = (asked.hold_at, asked.revoke_at)
         rules_of_campaigns.check_extension((found.hold_at, found.revoke_at), dates, now)
         check_approved(office, tx, found)

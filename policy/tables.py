@@ -332,10 +332,12 @@ representation = Table(
     Column("id", Identity, primary_key=True),
     Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
     Column("person", LargeBinary, nullable=False),
+    Column("mark", LargeBinary(32)),
     Column("from_on", Date, nullable=False),
     Column("to_on", Date),
     Column("evidence", ForeignKey("document.id"), nullable=False),
     Index("ix_representation_subscriber_id", "subscriber_id"),
+    Index("ix_representation_mark", "mark"),
 )
 """Who represented a company from when to when, by which document; the person is encrypted."""
 

@@ -23,7 +23,8 @@ KINDS: Mapping[str, frozenset[str]] = {
     "activate": _ACT - {"clause"},
     "forfeit": _ACT,
     "close_unpaid": frozenset({"at"}),
-    "request_payment": frozenset({"case", "due"}),
+    "request_payment": frozenset({"case", "due", "amount"}),
+    "extended": frozenset({"case", "due"}),
     "renewal": frozenset({"serial", "end"}),
 }
 """The kinds of notices, and what each of them may name."""

@@ -38,7 +38,7 @@ class Letters:
         self._letterhead = letterhead
 
     def reaches(self, to: Recipient) -> bool:
-        """Whether there is a name to write on the envelope; the office knows the address."""
+        """Whether there is a name; an address that the register lacks is added by the office."""
         return bool(to.name)
 
     def send(self, message: Message) -> Receipt:
@@ -85,12 +85,13 @@ class Letters:
         body = ParagraphStyle("body", fontName=self._face, fontSize=11, leading=16)
         head = ParagraphStyle("head", parent=body, fontSize=13, leading=20)
         small = ParagraphStyle("small", parent=body, fontSize=9, leading=12)
+        where = (message.to.address, message.to.province)
         story: list[Flowable] = [
             Paragraph(_plain(self._letterhead.authority), head),
             Paragraph(f"{message.dated} · {message.number}", small),
             Spacer(0, 12 * mm),
             Paragraph(_plain(message.to.name), body),
-            Paragraph(_plain(message.to.province), body),
+            *(Paragraph(_plain(line), body) for line in where if line),
             Spacer(0, 10 * mm),
             Paragraph(_plain(message.subject), head),
         ]

@@ -41,6 +41,7 @@ class Recipient:
     name: str
     email: str = ""
     phone: str = ""
+    address: str = ""
     province: str = ""
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 
 from core.database import Tx
 from core.errors import NotFound
@@ -79,7 +79,17 @@ def representations_of(tx: Tx, subscriber_id: str) -> list[Represented]:
     """Return who represented a company, oldest first."""
     query = select(representation).where(representation.c.subscriber_id == subscriber_id)
     query = query.order_by(representation.c.from_on, representation.c.id)
-    return [Represented(**row._mapping) for row in tx.execute(query)]
+    return [_represented(row) for row in tx.execute(query)]
+
+
+def represented_by(tx: Tx, mark: bytes, day: date) -> set[str]:
+    """Return the companies that the person behind `mark` represents on a civil day."""
+    query = select(representation.c.subscriber_id).where(
+        representation.c.mark == mark,
+        representation.c.from_on <= day,
+        or_(representation.c.to_on.is_(None), representation.c.to_on >= day),
+    )
+    return set(tx.execute(query).scalars())
 
 
 def representation_named(tx: Tx, number: int) -> Represented:
@@ -88,13 +98,24 @@ def representation_named(tx: Tx, number: int) -> Represented:
     row = tx.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"There is no representation number {number}.")
-    return Represented(**row._mapping)
+    return _represented(row)
 
 
 def end_representation(tx: Tx, number: int, to_on: date) -> None:
     """Record the last day of a representation."""
     own = representation.c.id == number
     tx.execute(update(representation).where(own).values(to_on=to_on))
+
+
+def _represented(row: Row[Any]) -> Represented:
+    return Represented(
+        id=row.id,
+        subscriber_id=row.subscriber_id,
+        person=row.person,
+        from_on=row.from_on,
+        to_on=row.to_on,
+        evidence=row.evidence,
+    )
 
 
 def _of(subscriber_id: str, kind: str) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from unicodedata import normalize
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -191,10 +192,10 @@ def ids_by_tax_code(tx: Tx, tax_code: str) -> list[str]:
     return list(tx.execute(query.order_by(subscriber.c.id)).scalars())
 
 
-def companies_of_representative(tx: Tx, mark: bytes) -> int:
-    """Return for how many subscribers the person behind `mark` is the representative."""
-    query = select(func.count()).where(subscriber.c.representative_mark == mark)
-    return tx.execute(query).scalar_one()
+def companies_of_representative(tx: Tx, mark: bytes) -> set[str]:
+    """Return the subscribers whose entry names the person behind `mark` as representative."""
+    query = select(subscriber.c.id).where(subscriber.c.representative_mark == mark)
+    return set(tx.execute(query).scalars())
 
 
 def contact_mark(tx: Tx, subscriber_id: str, contact: str) -> bytes | None:
@@ -264,7 +265,15 @@ def representative_mark(vault: Vault, personal: Personal) -> bytes | None:
     """Return the mark of the person who represents: name and document number together."""
     if not personal.representative:
         return None
-    return vault.mark(f"{personal.representative}|{personal.id_type}|{personal.id_number}")
+    return person_mark(vault, personal.representative, personal.id_type, personal.id_number)
+
+
+def person_mark(vault: Vault, name: str, id_type: str, id_number: str) -> bytes:
+    """Return the mark of a person: name and document number, however they are typed."""
+    texts = (
+        " ".join(normalize("NFC", each).casefold().split()) for each in (name, id_type, id_number)
+    )
+    return vault.mark("|".join(texts))
 
 
 def _mark(vault: Vault, text: str) -> bytes | None:

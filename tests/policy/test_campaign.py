@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import Refused
+from core.errors import Invalid, Refused
 from policy.campaign import (
     CampaignEvent,
     advance,
     check_dates,
-    check_four_eyes,
     check_mass,
     foretell,
 )
 from policy.model import Action, CampaignStage
 from policy.rulebook import load
+from policy.rulebook_parts import Joint
 from policy.rules import decide
 from tests.support.dossiers import (
     ANNOUNCED_AT,
@@ -98,13 +98,24 @@ def test_nothing_takes_effect_without_approval(events: list[CampaignEvent]):
 def test_nobody_approves_their_own_campaign(approver: str):
     """The author cannot be the approver, however the name is written."""
     with pytest.raises(Refused) as refusal:
-        check_four_eyes("lan", approver)
+        RULES.four_eyes.check(Joint.CAMPAIGN, "lan", approver)
     assert refusal.value.code == "four_eyes"
 
 
 def test_another_operator_may_approve():
     """A second operator approves."""
-    check_four_eyes("lan", "minh")
+    RULES.four_eyes.check(Joint.CAMPAIGN, "lan", "minh")
+
+
+def test_the_rulebook_says_what_takes_two_people():
+    """Where an act is not named one person is enough; a campaign always takes two."""
+    named = 'acts = ["campaign", "campaign_extension", "case_extension", "erasure"]'
+    alone = load(TEXT.replace(named, 'acts = ["campaign"]')).four_eyes
+    alone.check(Joint.CASE_EXTENSION, "lan", "lan")
+    with pytest.raises(Refused, match="lan asked for the campaign; another operator"):
+        alone.check(Joint.CAMPAIGN, "lan", "lan")
+    with pytest.raises(Invalid, match=r"four_eyes\.acts .* a mass act takes two people"):
+        load(TEXT.replace(named, 'acts = ["erasure"]'))
 
 
 def test_the_dates_of_the_spring_are_fair():

@@ -35,6 +35,7 @@ GOOD = {
     "id_expires": "2031-07-29",
     "phone": "0912345678",
     "email": "dai@rieng-tu.example",
+    "address": "Số 5 phố Hàng Gai",
     "reseller": "DL01",
 }
 NOW = at("2026-01-05 09:00")
@@ -113,6 +114,27 @@ def test_amended_when_asked(lite: Bureau, tmp_path: Path) -> None:
     assert "0987654321" not in entry.detail
     other = file_of(tmp_path, {**GOOD, "kind": "Cá nhân", "holder": "Lê Ngọc Hân"})
     assert bring(lite, other, amend=True)[0].outcome == "refused"
+
+
+def test_column_left_out_stays_as_it_was(lite: Bureau, tmp_path: Path) -> None:
+    """A file from before addresses were kept is taken, and erases none that the register has."""
+    bring(lite, file_of(tmp_path, GOOD))
+    shorter = {column: text for column, text in GOOD.items() if column != "address"}
+    path = tmp_path / "shorter.csv"
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, list(shorter))
+        writer.writeheader()
+        writer.writerow(shorter | {"phone": "0987654321"})
+        writer.writerow(shorter | {"customer_id": "KH00002"})
+    outcomes = [each.outcome for each in bring(lite, path, amend=True)]
+    assert outcomes == ["amended", "new"]
+    with lite.db.read() as tx:
+        found = subscribers.subscribers_of(tx, lite.office.vault, ["KH00001", "KH00002"])
+    told = {name: (each.personal.phone, each.personal.address) for name, each in found.items()}
+    assert told == {
+        "KH00001": ("0987654321", "Số 5 phố Hàng Gai"),
+        "KH00002": ("0912345678", ""),
+    }
 
 
 def test_entry_is_never_overwritten(lite: Bureau, tmp_path: Path) -> None:

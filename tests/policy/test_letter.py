@@ -38,7 +38,7 @@ def test_letter_in_vietnamese(letters: Letters, tmp_path: Path) -> None:
     text = _read(path)
     assert alphabet in text
     assert "LCS-CA 20/03/2024 · 7" in text
-    assert "CÔNG TY TNHH SỐ 1 - Lê Ngọc Hân Hà Nội" in text
+    assert "CÔNG TY TNHH SỐ 1 - Lê Ngọc Hân Số 5 phố Hàng Gai Hà Nội" in text
     assert b"/FontFile2" in path.read_bytes()
 
 

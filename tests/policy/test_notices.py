@@ -16,9 +16,10 @@ from policy.decisions import TOLD
 from policy.deliver import deliver_due
 from policy.model import Party, Request, SubscriberKind, Wanted
 from policy.records import outbox
+from policy.rulebook import load
 from policy.vault import Vault, new_key
 from tests.support.crash import Crash, CrashingDatabase
-from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, PAPERS, REVOKE_AT, RULES
+from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, PAPERS, REVOKE_AT, RULES, TEXT
 from tests.support.office import ORGANISATION, Bureau, person, taints
 from tests.support.post import to_folder
 
@@ -99,8 +100,22 @@ def test_both_ends_of_the_remedy_in_letters(lite: Bureau, folder: Path) -> None:
     texts = _texts(folder)
     assert "được kích hoạt từ" in texts["activate"]
     assert "thiết bị bị khóa vĩnh viễn" in texts["forfeit"]
-    assert "Đề nghị Quý khách thanh toán trước 00:00 ngày " in texts["request_payment"]
+    asked = texts["request_payment"]
+    assert "đã được lập: số tiền mà tổng đài đã thông báo." in asked
+    assert "Đề nghị Quý khách thanh toán trước 24:00 ngày " in asked
     assert "chưa nhận được thanh toán" in texts["close_unpaid"]
+
+
+def test_price_of_the_rulebook_is_asked_for(lite: Bureau, folder: Path) -> None:
+    """Where the rulebook has a price the payment request names it."""
+    priced = load(TEXT.replace("extension_days", "price_dong = 1250000\nextension_days"))
+    office = replace(lite.office, rulebooks=(priced,))
+    lite.enter("KH00001")
+    case = remedy.open_case(office, "KH00001")
+    for event in (CaseEvent.VIDEO_VERIFIED, CaseEvent.PAYMENT_REQUESTED):
+        remedy.step(office, case.id, event)
+    assert deliver_due(lite.office, to_folder(folder)) == 1
+    assert "đã được lập: 1.250.000 đồng." in _texts(folder)["request_payment"]
 
 
 def test_every_told_action_has_its_text() -> None:

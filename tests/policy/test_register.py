@@ -131,7 +131,7 @@ def test_representatives_are_counted_by_mark(bureau: Bureau) -> None:
     with bureau.db.read() as tx:
         for each in (shared, person("KH00003"), person("KH00004")):
             mark = subscribers.representative_mark(vault, each) or b""
-            counts.append(subscribers.companies_of_representative(tx, mark))
+            counts.append(len(subscribers.companies_of_representative(tx, mark)))
     assert counts == [2, 1, 0]
 
 

@@ -1,16 +1,17 @@
 """Remedy cases: the whole road back, its branches, and its two endings."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
 from ca.model import HoldSource, Status
 from core.errors import Conflict, NotFound, Refused
 from core.reasons import Reason
-from policy import intake, remedy
+from policy import intake, remedy, representations
 from policy.cases import CaseEvent
 from policy.model import Action, CaseState, Decision, SubscriberKind, Verdict
-from policy.records import cases
+from policy.records import cases, subscribers
 from policy.tokens import TokenState
 from tests.support.dossiers import PAPERS, at
 from tests.support.office import ORGANISATION, Bureau, key_request, person
@@ -250,6 +251,27 @@ def test_several_companies_wait_for_an_officer(bureau: Bureau) -> None:
     verified = remedy.step(bureau.office, case.id, CaseEvent.VIDEO_VERIFIED)
     assert (verified.state, verified.assisted) == (CaseState.VIDEO_VERIFIED, True)
     assert remedy.open_case(bureau.office, "KH00003").state is CaseState.PHOTOS_RECEIVED
+
+
+def test_representation_elsewhere_counts(ready: Bureau) -> None:
+    """Who represents a second company by its papers alone does so on its days."""
+    own = person("KH00001")
+    who = (own.representative.upper(), own.id_type, f" {own.id_number}")
+    ready.enter("KH00002")
+    (evidence,) = ready.bring("KH00002", "business_registration")
+    first, last = date(2024, 4, 18), date(2024, 4, 19)
+    number = representations.add(ready.office, "KH00002", who, from_on=first, evidence=evidence)
+    representations.end(ready.office, number, last)
+    with ready.db.read() as tx:
+        entry = subscribers.subscriber_of(tx, ready.office.vault, "KH00001")
+        told = [
+            representations.several(ready.office, tx, entry, first + timedelta(days=each))
+            for each in (-1, 0, 1, 2)
+        ]
+    assert told == [False, True, True, False]
+    ready.move("2024-04-18 00:00")
+    for name in ("KH00001", "KH00002"):
+        assert remedy.open_case(ready.office, name).state is CaseState.MULTI_COMPANY
 
 
 def test_failed_video_call_may_be_repeated(ready: Bureau) -> None:

@@ -56,7 +56,7 @@ def test_extension_counts_once_another_approves_it(announced: Bureau) -> None:
     """Later dates are asked for with a reason, approved by another, and then hold."""
     announced.tick(days=3)
     steering.extend(announced.office, "spring", hold_at=LATER, revoke_at=None, because="Flood.")
-    with pytest.raises(Refused, match="wrote the extension") as refused:
+    with pytest.raises(Refused, match="asked for the campaign extension") as refused:
         steering.approve_extension(announced.office, "spring")
     assert refused.value.code == "four_eyes"
     with announced.db.read() as tx:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ca.model import Act
 from core.errors import Invalid
-from policy import decisions, remedy, renewals, rules, sweep, wording
+from policy import decisions, relief, remedy, renewals, rules, sweep, wording
 from policy.cases import CaseEvent
 from policy.channels.letters import Message, one_line
 from policy.deliver import deliver_due
@@ -28,6 +28,7 @@ VALUES = {
     "revoke_at": "00:00 ngày 02/05/2024",
     "case": "KH00001-1",
     "due": "24:00 ngày 05/05/2024",
+    "amount": "1.250.000 đồng",
     "end": "08:00 ngày 01/06/2024",
 }
 LANGUAGES = [Language.VI, Language.EN]
@@ -152,6 +153,13 @@ def _every_road(bureau: Bureau) -> None:
         case, _ = bureau.shipped_case(name, token=f"LCS{name}")
         remedy.deliver(bureau.office, case.id)
         bureau.bring(name, *papers)
+    bureau.enter("KH00006")
+    case, _ = bureau.shipped_case("KH00006", token="LCS6")
+    remedy.deliver(bureau.office, case.id)
+    (proof,) = bureau.bring("KH00006", "force_majeure_proof")
+    until = bureau.clock.now() + timedelta(days=20)
+    asked = relief.ask_extension(bureau.office, case.id, until, evidence=proof, because="Bão.")
+    relief.approve_extension(bureau.director, asked)
     bureau.enter("KH00005")
     case = remedy.open_case(bureau.office, "KH00005")
     for event in (CaseEvent.VIDEO_VERIFIED, CaseEvent.PAYMENT_REQUESTED):

@@ -75,6 +75,7 @@ def person(name: str) -> Personal:
         id_expires="2031-07-29",
         phone=f"09877{number:05}",
         email=f"hop-thu-{number}@rieng-tu.example",
+        address=f"Số {number} phố Hàng Riêng",
     )
 
 

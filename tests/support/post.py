@@ -73,6 +73,7 @@ def message(number: int, **changes: Any) -> Message:
             name="CÔNG TY TNHH SỐ 1 - Lê Ngọc Hân",
             email="hop-thu-1@rieng-tu.example",
             phone="0987700001",
+            address="Số 5 phố Hàng Gai",
             province="Hà Nội",
         ),
         subject="Chứng thư số 5A bị tạm dừng / Certificate 5A is suspended",
