@@ -13,6 +13,7 @@ from ca.model import Act, Approval, Certificate, HoldSource
 from core import audit, serials
 from core.database import Tx
 from core.reasons import Reason
+from policy import silence
 from policy.model import Action, Decision, Refusal
 from policy.records import decisions, outbox
 
@@ -99,7 +100,7 @@ def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
     belongs to remedy cases beside it (case, token) is done by `remedy`.
     """
     key = record(tx, decision, actor)
-    if decision.action in TOLD and not silent(decision):
+    if decision.action in TOLD and not silence.ordered(decision):
         tell(tx, key, decision)
     now = decision.at
     match decision.action:
@@ -150,12 +151,6 @@ def _source(decision: Decision) -> HoldSource:
     if decision.source is None:
         raise ValueError(f"The decision to {decision.action} names no hold source.")
     return decision.source
-
-
-def silent(decision: Decision) -> bool:
-    """Whether an authority ordered that the subscriber is not told."""
-    request = decision.facts.request
-    return request is not None and request.silent
 
 
 def tell(tx: Tx, key: str, decision: Decision) -> None:

@@ -11,7 +11,7 @@ from ca import plan
 from ca import records as engine
 from ca.model import Certificate, HoldSource
 from core.database import Tx
-from policy import decisions, facts, remedy, rules
+from policy import decisions, facts, remedy, rules, silence
 from policy.model import Action, Decision, Party, Request, Wanted
 from policy.office import Office
 from policy.records.decisions import named
@@ -48,7 +48,7 @@ def carry_out_plans(office: Office) -> list[Certificate]:
             promised = named(tx, each.decision)
             if after is not None and isinstance(promised, Decision):
                 done = replace(promised, action=Action.REVOKE, at=now, facts=known)
-                if not decisions.silent(promised):
+                if not silence.ordered(promised):
                     decisions.tell(tx, each.decision, done)
                 remedy.follow(tx, done)
                 revoked.append(after)

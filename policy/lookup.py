@@ -3,18 +3,19 @@
 Who gives the subscriber's look-up code reads more: the missing papers by name, the remedy case.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ca import history
 from ca import records as engine
-from ca.history import Answer, Validity
-from ca.model import Certificate
+from ca.history import Answer, PastHold, Validity
+from ca.model import Certificate, HoldSource, StatusEvent
 from core import serials
 from core.database import Tx
 from core.errors import NotFound
-from policy import facts
+from core.reasons import Reason
+from policy import facts, silence
 from policy.model import CaseFacts
 from policy.records import cases, codes, deliveries, subscribers
 from policy.rulebook import Rulebook, composed
@@ -26,6 +27,8 @@ RulebookAt = Callable[[datetime], Rulebook | None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """One certificate as the public sees it at `at`, since when, and on what ground if not good.
+
+    What an authority ordered silently shows as a hold or revocation without its ground.
 
     `undelivered` are the instants of notices that reached nobody. `truth` says how the dossier
     stands and what to do next; None when that was not looked at (a question about the past, or no
@@ -47,19 +50,19 @@ class Standing:
 
 def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
     """Return how the certificate stood at the instant `at`; raises NotFound."""
-    answer = history.status_at(tx, serial, at)
-    if answer.certificate.der is None:
+    found = engine.by_serial(tx, serial)
+    if found.der is None:
         raise NotFound(f"No certificate has the serial {serials.to_hex(serial)}.")
-    event = answer.event
-    # Expiry has neither clause nor reason, and its instant is no act's.
-    grounded = answer.validity in (Validity.HOLD, Validity.REVOKED)
+    events = engine.events(tx, found.id)
+    answer = history.judge(found, events, at)
+    ground = _ground(answer, events, silence.kept_silent(tx, events))
     published = deliveries.published_of_serial(tx, serials.to_hex(serial))
     return Standing(
         serial=serials.to_hex(serial),
         validity=answer.validity,
-        since=_since(answer),
-        clause=event.clause if grounded and event else "",
-        reason=event.reason.value if grounded and event and event.reason else "",
+        since=history.since(answer, history.beginning(events, at)),
+        clause=ground.clause if ground else "",
+        reason=_reason(answer),
         holds=(),
         not_before=answer.certificate.not_before,
         not_after=answer.certificate.not_after,
@@ -68,10 +71,25 @@ def by_serial(tx: Tx, serial: int, at: datetime) -> Standing:
     )
 
 
-def _since(answer: Answer) -> datetime | None:
-    if answer.validity is Validity.EXPIRED:
-        return answer.certificate.not_after
-    return answer.event.at if answer.event else None
+def _ground(
+    answer: Answer, events: Sequence[StatusEvent], silent: Collection[str]
+) -> StatusEvent | PastHold | None:
+    """Return what made it so and may be told: the revocation, or the last of the open holds."""
+    if answer.validity is Validity.REVOKED and answer.event:
+        return None if answer.event.decision in silent else answer.event
+    if answer.validity is not Validity.HOLD:
+        return None
+    until_then = [each for each in events if each.at <= answer.at]
+    open_holds = [each for each in history.holds(until_then) if each.lifted_at is None]
+    return next((each for each in open_holds[::-1] if each.decision not in silent), None)
+
+
+def _reason(answer: Answer) -> str:
+    """Return the reason code as the CRL has it; expiry has none."""
+    if answer.validity is Validity.HOLD:
+        return Reason.CERTIFICATE_HOLD.value
+    revoked = answer.validity is Validity.REVOKED and answer.event and answer.event.reason
+    return revoked.value if revoked else ""
 
 
 def of_subscriber(
@@ -110,17 +128,20 @@ def _truth(
     next_case: CaseFacts | None,
 ) -> Truth | None:
     known = facts.of_certificate(tx, certificate)
+    silent = HoldSource.AUTHORITY in silence.silent_holds(tx, certificate)
     today, own = rulebook_at(now), rulebook_at(min(known.dossier_since or now, now))
     rulebook = composed(today, own) if today and own and own is not today else own or today
     if rulebook is None:
         return None
-    return truth(known, rulebook, now, reader=reader, next_case=next_case)
+    return truth(known, rulebook, now, reader=reader, next_case=next_case, silent=silent)
 
 
 def _now(
     tx: Tx, certificate: Certificate, now: datetime, told: Truth | None, *, own: bool
 ) -> Standing:
-    holds = tuple(hold.source.value for hold in certificate.standing.holds)
+    silent = silence.silent_holds(tx, certificate)
+    sources = (hold.source for hold in certificate.standing.holds)
+    holds = tuple(each.value for each in sources if each not in silent)
     seen = by_serial(tx, certificate.serial, now)
     # What is about no certificate is about a remedy case, of which the public is told nothing.
     published = deliveries.published_of_subscriber(tx, certificate.subscriber) if own else []

@@ -50,6 +50,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
             "that authority."
         ),
     ),
+    "held": (
+        "Chứng thư số đang tạm dừng: liên hệ tổng đài.",
+        "The certificate is suspended: call the hotline.",
+    ),
     "loss": (
         (
             "Thiết bị được báo mất. Xác minh với tổng đài: tìm thấy thì phục hồi, mất hẳn thì "

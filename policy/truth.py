@@ -65,13 +65,19 @@ def truth(
     *,
     reader: Reader = Reader.PUBLIC,
     next_case: CaseFacts | None = None,
+    silent: bool = False,
 ) -> Truth:
-    """Return what `reader` is told of one certificate; `next_case` is a case for its successor."""
+    """Return what `reader` is told of one certificate; `next_case` is a case for its successor.
+
+    Of an authority's `silent` hold neither reader learns more than that there is one.
+    """
     today = rulebook.calendar.day(now)
     judgement = judge(
         known.kind, known.documents, rulebook, conditions=known.conditions, today=today
     )
     found = list(_steps(known, rulebook, now, judgement, next_case))
+    if silent:
+        found = [_Step(key="held") if each.key == "authority" else each for each in found]
     if reader is Reader.PUBLIC:
         found = [each for each in found if each.key not in steps.PRIVATE] or [_Step(key="ask")]
     named = [rulebook.documents.get(lack.document) for lack in judgement.lacks]

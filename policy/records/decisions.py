@@ -1,7 +1,7 @@
 """Decisions with their facts in the database; never commits, never changes one."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,12 @@ def named(tx: Tx, key: str) -> Decision | Refusal:
     if row is None:
         raise NotFound(f"There is no decision {key!r}.")
     return read(row._mapping)
+
+
+def kept(tx: Tx, keys: Collection[str]) -> dict[str, Decision | Refusal]:
+    """Return those of the decisions and refusals `keys` that are stored here."""
+    query = select(decision).where(decision.c.id.in_(keys))
+    return {row.id: read(row._mapping) for row in tx.execute(query)} if keys else {}
 
 
 def read(row: RowMapping) -> Decision | Refusal:

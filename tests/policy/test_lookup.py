@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from ca.history import Validity
-from ca.model import Act, Certificate
+from ca.model import Act, Certificate, HoldSource
 from core import serials
 from core.errors import NotFound
 from policy import access, enrol, lookup, orders, rulebook, sweep
@@ -179,6 +179,54 @@ def test_open_holds_are_named(lite: Bureau) -> None:
     with lite.db.read() as tx:
         (found,) = lookup.of_subscriber(tx, "KH00001", always, lite.clock.now())
     assert found.holds == ("authority", "loss")
+
+
+def _order(bureau: Bureau, wanted: Wanted, ground: str) -> None:
+    order = Request(by=Party.AUTHORITY, ground=ground, reference="QD-573/2024", silent=True)
+    orders.ask(bureau.office, bureau.all_of("KH00001")[0].serial, wanted, order)
+
+
+def test_silent_order_shows_no_ground(lite: Bureau) -> None:
+    """A hold or revocation that an authority ordered silently is told without ground and source."""
+    lite.enrol("KH00001")
+    since = lite.tick(days=1)
+    code = access.give_code(lite.office, "KH00001")
+    _order(lite, Wanted.SUSPEND, "authority_order")
+    for given in ("", code):
+        with lite.db.read() as tx:
+            (found,) = lookup.of_subscriber(tx, "KH00001", always, lite.clock.now(), code=given)
+        assert (found.validity, found.since, found.clause) == (Validity.HOLD, since, "")
+        assert (found.holds, found.reason) == ((), "certificateHold")
+        assert found.truth
+        assert [each.key for each in found.truth.steps] == ["held"]
+        assert "authority" not in repr(found)
+    lite.tick(days=1)
+    loss = Request(by=Party.SUBSCRIBER, ground="loss_reported")
+    orders.ask(lite.office, lite.all_of("KH00001")[0].serial, Wanted.SUSPEND, loss)
+    with lite.db.read() as tx:
+        (found,) = lookup.of_subscriber(tx, "KH00001", always, lite.clock.now())
+    assert (found.since, found.clause, found.holds) == (since, "130/2018:28(1)(a)", ("loss",))
+    lite.tick(days=1)
+    _order(lite, Wanted.REVOKE, "authority_revocation")
+    found = _ask(lite, "KH00001")
+    assert (found.validity, found.clause) == (Validity.REVOKED, "")
+    assert found.reason == "privilegeWithdrawn"
+
+
+def test_clause_is_that_of_an_open_hold(lite: Bureau) -> None:
+    """When one of two holds is lifted, the clause told is the other's, and the date the first."""
+    issued = lite.enrol("KH00001")
+    since = lite.tick(days=1)
+    order = Request(by=Party.AUTHORITY, ground="authority_order", reference="QD-1")
+    orders.ask(lite.office, issued.serial, Wanted.SUSPEND, order)
+    lite.tick(days=1)
+    loss = Request(by=Party.SUBSCRIBER, ground="loss_reported")
+    orders.ask(lite.office, issued.serial, Wanted.SUSPEND, loss)
+    lite.tick(days=1)
+    found_again = Request(by=Party.SUBSCRIBER, source=HoldSource.LOSS, verified=True)
+    orders.ask(lite.office, issued.serial, Wanted.RESTORE, found_again)
+    found = _ask(lite, "KH00001")
+    assert (found.since, found.clause) == (since, "130/2018:28(1)(c)")
 
 
 @pytest.mark.parametrize("query", ["", "  ", "KH", "kh00001", "KH00001'--", "%", "9900000009"])
