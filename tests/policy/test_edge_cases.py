@@ -49,7 +49,7 @@ def _enforce(bureau: Bureau, act: Act) -> None:
     sweep.enforce(bureau.office, "spring", act)
 
 
-# ---- Joins of states ------------------------------------------------------------------------------
+# ---- Joins of states -----------------------------------------------------------------------------
 
 
 def test_holds_are_a_set(lite: Bureau, incomplete: Certificate) -> None:
@@ -111,8 +111,8 @@ def test_remedy_certificate_is_issued_on_hold_and_activation_lifts_it(lite: Bure
     lite.enter("KH00001")
     case, issued = lite.shipped_case("KH00001")
     assert issued.standing.sources == {HoldSource.NOT_ACTIVATED}
+    own = Request(by=Party.SUBSCRIBER, source=HoldSource.NOT_ACTIVATED, verified=True)
     with pytest.raises(Refused):
-        own = Request(by=Party.SUBSCRIBER, source=HoldSource.NOT_ACTIVATED, verified=True)
         _ask(lite, issued, Wanted.RESTORE, own)
     remedy.deliver(lite.office, case.id)
     lite.tick()
