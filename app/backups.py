@@ -11,16 +11,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.ceremony import fact_lines
-from app.wiring import Works
+from app.instance import VAULT_FILE
+from app.wiring import VAULT_CONTEXT, Works
 from core import durable, jws
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from hsm import backup, wrapping
 from hsm import ceremony as key_holder
+from hsm.inventory import AES
 from hsm.keyring import Keyring
 from hsm.keys import EcKey
+from hsm.secret import SecretKey
 
 TYP = "antin-key-backup+jws"
 _KEY, _WRAPPING = "key", "wrapping key"
+_SIGNED = "it made a signature that verifies under the public half of the backup"
+_OPENED = "it opened what the key that was backed up had sealed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +58,12 @@ class Copier:
             raise Conflict(f"There is a file {out} already; a backup overwrites nothing.")
         with closing(self._keyring(key, under)) as keyring:
             content = backup.export(keyring, _KEY, _WRAPPING).to_json().encode()
-            described = asdict(key_holder.describe(keyring, _KEY, wrappable=True))
+            described = key_holder.describe(keyring, _KEY, wrappable=True)
         durable.write(out, content, mode=0o600)
         return self._write_down(
             out,
             what="A key was backed up.",
-            key=described,
+            key=asdict(described),
             under=str(keyring.places(_WRAPPING)[0].name),
             output=out.name,
             sha256=hashlib.sha256(content).hexdigest(),
@@ -73,15 +78,50 @@ class Copier:
         content = file.read_bytes()
         with closing(self._keyring(key, under)) as keyring:
             backup.restore(keyring, _KEY, _WRAPPING, backup.from_json(content.decode()))
-            described = asdict(key_holder.describe(keyring, _KEY))
+            described = key_holder.describe(keyring, _KEY)
         return self._write_down(
             file.with_suffix(".restored"),
             what="A key was restored and proven.",
-            key=described,
+            key=asdict(described),
             under=str(keyring.places(_WRAPPING)[0].name),
             input=file.name,
             sha256=hashlib.sha256(content).hexdigest(),
-            checks=["it made a signature that verifies under the public half of the backup"],
+            checks=[_OPENED if described.kind == AES else _SIGNED],
+        )
+
+    def move_vault(self, target: str, *, wrappable: bool = False) -> Path:
+        """Wrap the vault's data key under the AES key at the URI `target`; return the transcript.
+
+        The key is made if there is none. Raises Conflict when the data key is under it already.
+        """
+        path = self.works.instance.home / VAULT_FILE
+        wrapped = path.read_bytes()
+        with closing(self.works.instance.keyring_of({_KEY: [target]})) as keyring:
+            made = not key_holder.exists(keyring, _KEY)
+            if made:
+                if wrappable:
+                    key_holder.require_named_imported(keyring, _KEY)
+                key_holder.make_secret(keyring, _KEY, wrappable=wrappable)
+            described = key_holder.describe(keyring, _KEY, wrappable=wrappable)
+            new = keyring.secret(_KEY)
+            if not made and _opens(new, wrapped):
+                raise Conflict(
+                    f"The vault's data key is wrapped under the key {described.key} on the token "
+                    f"{described.token!r} already; name that one in the configuration."
+                )
+            old = self.works.instance.keyring.secret("vault")
+            data_key = old.unwrap(wrapped, VAULT_CONTEXT)
+            moved = new.wrap(data_key, VAULT_CONTEXT)
+            if new.unwrap(moved, VAULT_CONTEXT) != data_key:
+                raise Invalid("The new key does not give back what it wrapped; nothing was moved.")
+        durable.write(path, moved, mode=0o600)
+        return self._write_down(
+            path.with_name("vault-moved"),
+            what="The vault's data key was wrapped under another key.",
+            key=asdict(described),
+            made=made,
+            sha256=hashlib.sha256(moved).hexdigest(),
+            checks=["the new key opened what it had wrapped, before the file was replaced"],
         )
 
     def _keyring(self, key: str, under: str) -> Keyring:
@@ -114,6 +154,14 @@ class Copier:
         except NotFound:
             return None
         return key if isinstance(key, EcKey) else None
+
+
+def _opens(key: SecretKey, wrapped: bytes) -> bool:
+    try:
+        key.unwrap(wrapped, VAULT_CONTEXT)
+    except Invalid:
+        return False
+    return True
 
 
 def _free(beside: Path, suffix: str) -> Path:

@@ -91,12 +91,16 @@ class Conductor:
     def _make_keys(self) -> None:
         keyring = self._works.instance.keyring
         for plan in self._script.made():
-            record = key_holder.make_key(keyring, plan.role, plan.kind, wrappable=plan.wrappable)
+            if plan.kind is None:
+                record = key_holder.make_secret(keyring, plan.role, wrappable=plan.wrappable)
+            else:
+                record = key_holder.make_key(
+                    keyring, plan.role, plan.kind, wrappable=plan.wrappable
+                )
             self._done(f"Made {plan}.", key=asdict(record))
-        keyring.generate_secret("vault")
         wrapped = keyring.secret("vault").wrap(vault.new_key(), VAULT_CONTEXT)
         durable.write(self._works.instance.home / VAULT_FILE, wrapped, mode=0o600)
-        self._done("Made the vault's key and wrapped a data key under it.")
+        self._done("Wrapped a data key under the vault key.")
 
     def _certify(self) -> None:
         works, script = self._works, self._script

@@ -70,23 +70,33 @@ class Authority(_Table):
 
 
 class Ocsp(_Table):
-    """The key of the OCSP responder, and of the audit trail and signed statements."""
+    """The key of the OCSP responder."""
 
     key: KeyKind = KeyKind.P_256
     wrappable: bool = False
 
 
+class Kept(_Table):
+    """A key whose kind is given: of the audit trail and signed statements, or of the vault."""
+
+    wrappable: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPlan:
-    """A key that the ceremony makes: for which role, of which kind, whether to be backed up."""
+    """A key that the ceremony makes: for which role, of which kind, whether to be backed up.
+
+    One without a `kind` is the AES key of a vault.
+    """
 
     role: str
-    kind: KeyKind
+    kind: KeyKind | None
     wrappable: bool = False
 
     def __str__(self) -> str:
         """Return it as the steps name it."""
-        return f"the {self.role} key ({self.kind}{', wrappable' if self.wrappable else ''})"
+        kind = self.kind or "AES-256"
+        return f"the {self.role} key ({kind}{', wrappable' if self.wrappable else ''})"
 
 
 class Script(_Table):
@@ -96,17 +106,20 @@ class Script(_Table):
     root: Authority | None = None
     issuing: Authority
     ocsp: Ocsp = Ocsp()
+    audit: Kept = Kept()
+    vault: Kept = Kept()
 
     def made(self) -> list[KeyPlan]:
         """Return the keys that are made, in the order of making."""
         named = (("root", self.root), ("issuing", self.issuing), ("ocsp", self.ocsp))
         plans = [KeyPlan(role, each.key, each.wrappable) for role, each in named if each]
-        return [*plans, KeyPlan("audit", KeyKind.P_256)]
+        audit = KeyPlan("audit", KeyKind.P_256, self.audit.wrappable)
+        return [*plans, audit, KeyPlan("vault", None, self.vault.wrappable)]
 
     def steps(self) -> list[str]:
         """Return what the ceremony does, a sentence for each step."""
         made = [f"Make {plan}." for plan in self.made()]
-        made.append("Make the vault's AES-256 key and wrap a data key under it.")
+        made.append("Wrap a data key under the vault key.")
         if self.root is None:
             return [*made, "Write the issuing CA's request for the external root."]
         return [

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from core.errors import Conflict, Invalid, NotFound, Refused
 from hsm import objects
+from hsm.codes import ObjectClass
 from hsm.cryptoki import Token
-from hsm.inventory import fingerprint, kind_of
+from hsm.inventory import AES, fingerprint, kind_of
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
 from hsm.objects import Found
+from hsm.place import Place
 from hsm.session import Session
 
 _LOOK_SECONDS = 30.0
@@ -23,9 +25,9 @@ _LOOK_SECONDS = 30.0
 class KeyRecord:
     """A key as it stands on its token: the inventory line of the transcript.
 
-    `fingerprint` is the SHA-256 of the SubjectPublicKeyInfo in hex; `wrappable` whether the key was
-    to be one that can be backed up; `attributes` is what the token says of the key (None where it
-    says nothing); `findings` what is wrong with it, if anything.
+    `fingerprint` is the SHA-256 of the SubjectPublicKeyInfo in hex, empty for a secret key;
+    `wrappable` whether the key was to be one that can be backed up; `attributes` is what the token
+    says of the key (None where it says nothing); `findings` what is wrong with it, if anything.
     """
 
     role: str
@@ -48,32 +50,25 @@ def make_key(keyring: Keyring, role: str, kind: KeyKind, *, wrappable: bool = Fa
     Raises Refused when the token made another key than was asked for (one that can be read out).
     """
     keyring.generate(role, kind, wrappable=wrappable)
-    record = describe(keyring, role, wrappable=wrappable)
-    if record.findings:
-        raise Refused(
-            f"The token {record.token!r} made the key of the role {role!r} otherwise than asked: "
-            f"{'; '.join(record.findings)}.",
-            code="key_attributes",
-        )
-    return record
+    return _as_asked(keyring, role, wrappable=wrappable)
+
+
+def make_secret(keyring: Keyring, role: str, *, wrappable: bool = False) -> KeyRecord:
+    """Generate the role's AES key and return its record; raises Conflict and Refused likewise."""
+    keyring.generate_secret(role, wrappable=wrappable)
+    return _as_asked(keyring, role, wrappable=wrappable)
 
 
 def describe(keyring: Keyring, role: str, *, wrappable: bool = False) -> KeyRecord:
     """Return the record of a role's key as it stands on its first token now."""
     place = keyring.places(role)[0]
-
-    def look(session: Session) -> tuple[Found, Token | None]:
-        return objects.find_private(session, place.name), session.token
-
-    found, token = place.pool.run(
-        look, time.monotonic() + _LOOK_SECONDS, lambda: f"look at the key {place.name}"
-    )
-    if found.public is None:
+    found, token = _look(place)
+    if found.public is None and found.kind is ObjectClass.PRIVATE_KEY:
         raise NotFound(f"The token tells no public half of the key {place.name}.")
     return KeyRecord(
         role=role,
         key=str(place.name),
-        kind=kind_of(found.public),
+        kind=kind_of(found.public) or AES,
         token=token.label if token else "",
         manufacturer=token.manufacturer if token else "",
         model=token.model if token else "",
@@ -88,11 +83,19 @@ def describe(keyring: Keyring, role: str, *, wrappable: bool = False) -> KeyReco
 
 def require_no_key(keyring: Keyring, role: str) -> None:
     """Raise Conflict when the role's key exists already: a ceremony overwrites nothing."""
+    if exists(keyring, role):
+        raise Conflict(
+            f"The key of the role {role!r} exists already; a ceremony overwrites nothing."
+        )
+
+
+def exists(keyring: Keyring, role: str) -> bool:
+    """Whether the role's key is on its first token, whatever its attributes."""
     try:
-        keyring.key(role)
+        _look(keyring.places(role)[0])
     except NotFound:
-        return
-    raise Conflict(f"The key of the role {role!r} exists already; a ceremony overwrites nothing.")
+        return False
+    return True
 
 
 def require_named_imported(keyring: Keyring, role: str) -> None:
@@ -102,3 +105,23 @@ def require_named_imported(keyring: Keyring, role: str) -> None:
             f"The key of the role {role!r} is to be wrappable, and its URI does not say so; add "
             "x-imported=true to it, else the key is refused whenever it is loaded."
         )
+
+
+def _as_asked(keyring: Keyring, role: str, *, wrappable: bool) -> KeyRecord:
+    record = describe(keyring, role, wrappable=wrappable)
+    if record.findings:
+        raise Refused(
+            f"The token {record.token!r} made the key of the role {role!r} otherwise than asked: "
+            f"{'; '.join(record.findings)}.",
+            code="key_attributes",
+        )
+    return record
+
+
+def _look(place: Place) -> tuple[Found, Token | None]:
+    def look(session: Session) -> tuple[Found, Token | None]:
+        return objects.find_key(session, place.name), session.token
+
+    return place.pool.run(
+        look, time.monotonic() + _LOOK_SECONDS, lambda: f"look at the key {place.name}"
+    )

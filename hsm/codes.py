@@ -136,6 +136,7 @@ class Mechanism(IntEnum):
     AES_GCM = 0x1087
     AES_KEY_WRAP = 0x2109
     AES_KEY_WRAP_PAD = 0x210A
+    AES_KEY_WRAP_KWP = 0x210B
 
 
 class Attribute(IntEnum):

@@ -43,8 +43,7 @@ def generate(session: Session, name: KeyName, kind: KeyKind, *, wrappable: bool)
         )
     with session.writable():
         handle = _first_liked(session, name, kind, wrappable=wrappable)
-        for attribute in (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE):
-            _deny(session, handle, attribute)
+        deny_all_but_signing(session, handle)
         half = public_half(session, handle, name, name.id)
     if half is None:
         raise NotFound(
@@ -99,8 +98,9 @@ def _templates(
         yield public, private
 
 
-def _deny(session: Session, handle: int, attribute: Attribute) -> None:
-    """Take a use from a key whose token gave it unasked, where the token lets us."""
-    with suppress(CryptokiError):
-        if session.module.attribute(session.handle, handle, attribute) not in (None, b"\0"):
-            session.module.set_attributes(session.handle, handle, {attribute: False})
+def deny_all_but_signing(session: Session, handle: int) -> None:
+    """Take uses from a key whose token gave them unasked, where the token lets us."""
+    for attribute in (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE):
+        with suppress(CryptokiError):
+            if session.module.attribute(session.handle, handle, attribute) not in (None, b"\0"):
+                session.module.set_attributes(session.handle, handle, {attribute: False})

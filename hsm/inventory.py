@@ -20,6 +20,9 @@ from hsm.session import Session
 
 T = TypeVar("T")
 
+AES = "AES"
+"""The kind of every secret key: tokens do not all tell the length of one that was unwrapped."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLine:
@@ -91,19 +94,17 @@ def _line(
         session.module.attribute(session.handle, handle, Attribute.ID) or None,
     )
     meant = [(place, role) for place, role in named if _means(place.name, name)]
-    public, wrong = None, []
-    if class_ is ObjectClass.PRIVATE_KEY:
-        found = objects.describe(session, handle, name)
-        public = found.public
-        if not any(place.imported for place, _ in meant):
-            wrong = objects.findings(found)
+    found = objects.describe(session, handle, name, class_)
+    # A secret key that no role names may be one for wrapping.
+    judged = class_ is ObjectClass.PRIVATE_KEY or meant
+    imported = any(place.imported for place, _ in meant)
     return KeyLine(
         token=session.name,
         key=str(name),
-        kind="AES" if class_ is ObjectClass.SECRET_KEY else kind_of(public),
+        kind=AES if class_ is ObjectClass.SECRET_KEY else kind_of(found.public),
         roles=tuple(role for _, role in meant),
-        fingerprint=fingerprint(public),
-        findings=tuple(wrong),
+        fingerprint=fingerprint(found.public),
+        findings=tuple(objects.findings(found)) if judged and not imported else (),
     )
 
 

@@ -80,7 +80,9 @@ class Keyring:
         def runs(act: Callable[[Session, int], bytes], doing: str) -> bytes:
             def on(place: Place, deadline: float) -> bytes:
                 return place.pool.run(
-                    lambda session: act(session, secret.bound(session, place.name)),
+                    lambda session: act(
+                        session, secret.bound(session, place.name, imported=place.imported)
+                    ),
                     deadline,
                     lambda: doing,
                 )
@@ -103,11 +105,14 @@ class Keyring:
             repeat=False,
         )
 
-    def generate_secret(self, role: str) -> None:
-        """Generate the role's AES-256 key on its first token; raises Conflict when it is there."""
+    def generate_secret(self, role: str, *, wrappable: bool = False) -> None:
+        """Generate the role's AES-256 key on its first token; raises Conflict when it is there.
+
+        A `wrappable` one can be backed up, as a key pair that was made so.
+        """
         place = self.places(role)[0]
         place.pool.run(
-            lambda session: secret.generate(session, place.name),
+            lambda session: secret.generate(session, place.name, wrappable=wrappable),
             time.monotonic() + self.time_limit_seconds,
             lambda: f"generate the AES key {place.name}",
             repeat=False,

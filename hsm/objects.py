@@ -48,49 +48,78 @@ class KeyName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A private key on a token: its handle in this session, its public half, its attributes."""
+    """A private or secret key on a token: its handle in this session, what it says of itself.
 
+    A secret key has no `public` half.
+    """
+
+    kind: ObjectClass
     handle: int
     public: PublicKey | None
-    id: bytes | None
     flags: dict[Attribute, bool | None]
 
 
-_JUDGED = (
-    Attribute.SENSITIVE, Attribute.EXTRACTABLE, Attribute.SIGN, Attribute.DECRYPT,
-    Attribute.UNWRAP, Attribute.DERIVE, Attribute.ALWAYS_SENSITIVE,
-    Attribute.NEVER_EXTRACTABLE, Attribute.LOCAL,
-)  # fmt: skip
-_MUST = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN: True}
-_MUST_WHERE_GIVEN = {
-    Attribute.DECRYPT: False, Attribute.UNWRAP: False, Attribute.DERIVE: False,
-    Attribute.ALWAYS_SENSITIVE: True, Attribute.NEVER_EXTRACTABLE: True,
-}  # fmt: skip
+_Flags = dict[Attribute, bool]
+_KEPT: _Flags = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
+_USES: dict[ObjectClass, _Flags] = {
+    ObjectClass.PRIVATE_KEY: {Attribute.SIGN: True},
+    ObjectClass.SECRET_KEY: {Attribute.ENCRYPT: True, Attribute.DECRYPT: True},
+}
+# Where the token tells it. A key that wraps and decrypts would give others out in the clear.
+_DENIED: dict[ObjectClass, _Flags] = {
+    ObjectClass.PRIVATE_KEY: dict.fromkeys(
+        (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE), False
+    ),
+    ObjectClass.SECRET_KEY: dict.fromkeys(
+        (Attribute.WRAP, Attribute.UNWRAP, Attribute.DERIVE), False
+    ),
+}
+_ORIGIN: _Flags = {Attribute.ALWAYS_SENSITIVE: True, Attribute.NEVER_EXTRACTABLE: True}
 
 
 def find_private(session: Session, name: KeyName) -> Found:
     """Return the one private key with this name; raises NotFound or Conflict."""
-    return describe(session, _only(session, name, ObjectClass.PRIVATE_KEY), name)
+    kind = ObjectClass.PRIVATE_KEY
+    return describe(session, only(session, name, kind), name, kind)
 
 
-def describe(session: Session, handle: int, name: KeyName) -> Found:
-    """Return the private key with this handle: its public half and its attributes."""
-    identifier = session.module.attribute(session.handle, handle, Attribute.ID)
-    flags = {attribute: _flag(session, handle, attribute) for attribute in _JUDGED}
-    public = public_half(session, handle, name, identifier)
-    return Found(handle=handle, public=public, id=identifier, flags=flags)
+def find_key(session: Session, name: KeyName) -> Found:
+    """Return the one private or secret key with this name; raises NotFound or Conflict."""
+    classes = (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY)
+    there = [each for each in classes if session.module.find(session.handle, name.template(each))]
+    if not there:
+        raise NotFound(f"The token {session.name!r} holds no private or secret key {name}.")
+    if len(there) > 1:
+        raise Conflict(
+            f"The token {session.name!r} holds a private key and a secret key {name}; add id= to "
+            "the key's URI."
+        )
+    return describe(session, only(session, name, there[0]), name, there[0])
 
 
-def findings(found: Found, *, wrappable: bool = False) -> list[str]:
+def describe(session: Session, handle: int, name: KeyName, kind: ObjectClass) -> Found:
+    """Return the key with this handle: its public half, if it is a private key, its attributes."""
+    judged = (*_KEPT, *_USES[kind], *_DENIED[kind], *_ORIGIN, Attribute.LOCAL)
+    flags = {attribute: _flag(session, handle, attribute) for attribute in judged}
+    public = None
+    if kind is ObjectClass.PRIVATE_KEY:
+        identifier = session.module.attribute(session.handle, handle, Attribute.ID)
+        public = public_half(session, handle, name, identifier)
+    return Found(kind=kind, handle=handle, public=public, flags=flags)
+
+
+def findings(found: Found, *, wrappable: bool = False, strict: bool = True) -> list[str]:
     """Return what is wrong with a key's attributes, empty for one that we would have made.
 
-    A `wrappable` key may leave its token under a wrapping key, and must be able to.
+    A `wrappable` key may leave its token under a wrapping key, and must be able to. Unless
+    `strict`, it is no matter what else the key may be used for.
     """
     wrong: list[str] = []
+    where_told = _ORIGIN | (_DENIED[found.kind] if strict else {})
     asked = {Attribute.EXTRACTABLE: wrappable, Attribute.NEVER_EXTRACTABLE: not wrappable}
-    for attribute, must in (_MUST | _MUST_WHERE_GIVEN | asked).items():
+    for attribute, must in (_KEPT | _USES[found.kind] | where_told | asked).items():
         has = found.flags[attribute]
-        if has is must or (has is None and attribute in _MUST_WHERE_GIVEN):
+        if has is must or (has is None and attribute in where_told):
             continue
         shown = "not told" if has is None else str(has).lower()
         wrong.append(f"CKA_{attribute.name} is {shown} and must be {str(must).lower()}")
@@ -102,8 +131,12 @@ def findings(found: Found, *, wrappable: bool = False) -> list[str]:
 
 
 def require_sound(found: Found, name: KeyName, token: str) -> None:
-    """Raise Refused for a key that could be read out, or is good for more than signing."""
-    if wrong := findings(found):
+    """Raise Refused for a key that could be read out, or a private one that does more than sign.
+
+    A vault's key that may also wrap is for `hsm check` to find: it was made so before it was
+    known better, and personal data stands under it.
+    """
+    if wrong := findings(found, strict=found.kind is ObjectClass.PRIVATE_KEY):
         raise Refused(
             f"The key {name} on the token {token!r} is refused: {'; '.join(wrong)}. If it was made "
             "elsewhere and that is known, name it as imported in the configuration.",
@@ -111,7 +144,8 @@ def require_sound(found: Found, name: KeyName, token: str) -> None:
         )
 
 
-def _only(session: Session, name: KeyName, kind: ObjectClass) -> int:
+def only(session: Session, name: KeyName, kind: ObjectClass) -> int:
+    """Return the handle of the one key of this class and name; raises NotFound or Conflict."""
     handles = session.module.find(session.handle, name.template(kind))
     shown = kind.name.lower().replace("_", " ")
     if not handles:

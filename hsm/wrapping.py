@@ -13,8 +13,8 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from core.errors import Conflict, NotFound, Refused
-from hsm import objects
-from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass
+from hsm import objects, secret
+from hsm.codes import Attribute, Mechanism, ObjectClass
 from hsm.cryptoki import CryptokiError
 from hsm.keyring import Keyring
 from hsm.layout import MechanismCall, Template, oaep_call
@@ -105,7 +105,7 @@ def _make_carrier(session: Session, carrier: KeyName) -> rsa.RSAPublicKey:
 def _make_and_wrap(session: Session, name: KeyName, public: rsa.RSAPublicKey) -> bytes:
     """Make the AES key, wrap it once, and close it for good."""
     module = session.module
-    template = {**_aes_template(name), Attribute.EXTRACTABLE: True, Attribute.VALUE_LEN: 32}
+    template = secret.template(name, extractable=True, wraps=True) | {Attribute.VALUE_LEN: 32}
     visitor: Template = {
         **objects.public_template(KeyName("visitor", b"visitor"), public),
         Attribute.TOKEN: False,
@@ -126,7 +126,7 @@ def _make_and_wrap(session: Session, name: KeyName, public: rsa.RSAPublicKey) ->
 
 def _take_in(session: Session, name: KeyName, carrier: KeyName, wrapped: bytes) -> None:
     handles = session.module.find(session.handle, carrier.template(ObjectClass.PRIVATE_KEY))
-    template = {**_aes_template(name), Attribute.EXTRACTABLE: False}
+    template = secret.template(name, wraps=True)
     with session.writable(), _refusing(session, "take a wrapping key in"):
         session.module.unwrap_key(session.handle, _oaep(), handles[0], wrapped, template)
 
@@ -137,18 +137,6 @@ def _forget(session: Session, carrier: KeyName) -> None:
             for handle in session.module.find(session.handle, carrier.template(kind)):
                 with suppress(CryptokiError):
                     session.module.destroy_object(session.handle, handle)
-
-
-def _aes_template(name: KeyName) -> Template:
-    return {
-        **name.template(ObjectClass.SECRET_KEY),
-        Attribute.KEY_TYPE: KeyType.AES,
-        Attribute.TOKEN: True,
-        Attribute.PRIVATE: True,
-        Attribute.SENSITIVE: True,
-        Attribute.WRAP: True,
-        Attribute.UNWRAP: True,
-    }
 
 
 def _named(name: KeyName) -> Template:

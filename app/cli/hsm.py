@@ -98,7 +98,7 @@ def backup(
     out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")],
     present: Present = None,
 ) -> None:
-    """Write a key to a file, wrapped on its token; only a key that was made wrappable can be.
+    """Write a private or AES key to a file, wrapped on its token; it must be made wrappable.
 
     Example: antin hsm backup --key 'pkcs11:..' --under 'pkcs11:..' --out issuing.backup
     """
@@ -114,13 +114,35 @@ def restore(
     under: Under,
     present: Present = None,
 ) -> None:
-    """Put a backed up key onto a token and prove it by a signature; overwrites nothing.
+    """Put a backed up key onto a token and let it prove itself; overwrites nothing.
 
     Its URI then needs x-imported=true.
     Example: antin hsm restore issuing.backup --key .. --under ..
     """
     written = _copier(context, present).restore(file, key, under)
     console.print(f"The key was restored and proven. The transcript is in {written}.")
+
+
+@app.command("move-vault")
+def move_vault(
+    context: typer.Context,
+    target: Annotated[str, typer.Option("--to", help="The URI of the AES key; made if missing.")],
+    *,
+    wrappable: Annotated[
+        bool, typer.Option("--wrappable", help="Make one that can be backed up.")
+    ] = False,
+    present: Present = None,
+) -> None:
+    """Wrap the vault's data key under another AES key, on the same token or on another one.
+
+    Processes that run go on; name the new key in antin.toml before one begins.
+    Example: antin hsm move-vault --to 'pkcs11:..;object=vault-2?..&x-imported=true' --wrappable
+    """
+    written = _copier(context, present).move_vault(target, wrappable=wrappable)
+    console.print(
+        "The vault is under the new key: name it as vault under [keys] in antin.toml now."
+    )
+    console.print(f"The transcript is in {written}.")
 
 
 def _copier(context: typer.Context, present: list[str] | None) -> Copier:

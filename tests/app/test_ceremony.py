@@ -100,7 +100,10 @@ def test_transcript_verifies_with_a_public_library(prepared: Path) -> None:
     people = [person["name"] for person in content["script"]["ceremony"]["present"]]
     assert people == ["Nguyễn Thị An", "Trần Văn Tín"]
     made = {step["key"]["role"]: step["key"] for step in content["steps"] if "key" in step}
-    assert made.keys() == {"root", "issuing", "ocsp", "audit"}
+    assert made.keys() == {"root", "issuing", "ocsp", "audit", "vault"}
+    assert dict(made["vault"]["attributes"]) | {"WRAP": False, "EXTRACTABLE": False} == dict(
+        made["vault"]["attributes"]
+    )
     assert not any(key["findings"] for key in made.values())
     root = x509.load_der_x509_certificate((folder / "root.cer").read_bytes())
     (output,) = [step for step in content["steps"] if step.get("output") == "root.cer"]

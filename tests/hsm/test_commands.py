@@ -89,7 +89,9 @@ def test_check_finds(run, home, tokens):
         config.write_text(good)
     reports = {report["role"]: report for report in json.loads(result.stdout)}
     assert result.exit_code == 1
-    assert reports["issuing"]["problems"] == ["The token 'second' holds no private key 'issuing'."]
+    assert reports["issuing"]["problems"] == [
+        "The token 'second' holds no private or secret key 'issuing'."
+    ]
     assert not reports["ocsp"]["problems"]
 
 

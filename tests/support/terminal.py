@@ -48,8 +48,8 @@ class Said:
 class Terminal:
     """A process that runs commands on an instance of its own, with P-256 keys in SoftHSM."""
 
-    def __init__(self, home: Path) -> None:
-        """Start the process and make the instance in `home`."""
+    def __init__(self, home: Path, *, make: bool = True) -> None:
+        """Start the process and make the instance in `home`, unless that is left to a command."""
         self.home = home
         self.said = ""
         self._process = subprocess.Popen(
@@ -60,7 +60,8 @@ class Terminal:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._ask({"create": True})
+        if make:
+            self._ask({"create": True})
 
     def run(self, *words: object) -> Said:
         """Run `antin --home HOME WORDS`."""
