@@ -34,11 +34,26 @@ def run(works: Works, stop: threading.Event) -> None:
 
 
 def once(works: Works) -> list[str]:
-    """Do one round; return a sentence for each task that failed, which stops no other.
+    """Do one round; return a sentence for each task that failed, which stops no other."""
+    failures = []
+    for name, task in tasks(works):
+        try:
+            task()
+        except AntinError as error:
+            _log.warning("The worker could not %s: %s", name, error)
+            failures.append(f"The worker could not {name}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks do not wait
+            _log.exception("The worker could not %s.", name)
+            failures.append(f"The worker could not {name}: {type(error).__name__}; see the log.")
+    return failures
+
+
+def tasks(works: Works) -> list[tuple[str, Callable[[], object]]]:
+    """Return what a round does, in its order, each with its name.
 
     What a task needs it takes for itself, so that a vault or a token that is away stops that one.
     """
-    tasks: list[tuple[str, Callable[[], object]]] = [
+    return [
         ("reconcile lost issuances", lambda: reconcile.reconcile(works.db, works.clock)),
         ("lift holds whose time is over", lambda: due.lift_ended(works.office(_ACTOR))),
         ("carry out planned revocations", lambda: due.carry_out_plans(works.office(_ACTOR))),
@@ -58,17 +73,6 @@ def once(works: Works) -> list[str]:
         ("keep the OCSP reserve", lambda: _keep_reserve(works)),
         ("seal the audit trail", lambda: trail.seal(works)),
     ]
-    failures = []
-    for name, task in tasks:
-        try:
-            task()
-        except AntinError as error:
-            _log.warning("The worker could not %s: %s", name, error)
-            failures.append(f"The worker could not {name}: {error}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks do not wait
-            _log.exception("The worker could not %s.", name)
-            failures.append(f"The worker could not {name}: {type(error).__name__}; see the log.")
-    return failures
 
 
 def renew_responder(works: Works) -> bool:

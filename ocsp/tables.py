@@ -3,7 +3,16 @@
 Neither holds a fact of its own: without them every answer is signed when it is asked for.
 """
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, SmallInteger, String, Table
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+)
 
 from core.database import SerialNumber, UtcDateTime, metadata
 
@@ -21,6 +30,7 @@ ocsp_reserve = Table(
     Column("signer", LargeBinary(32), nullable=False),
     Column("head", LargeBinary, nullable=False),
     CheckConstraint("algorithm IN ('sha1', 'sha256')", name="algorithm"),
+    Index("ix_ocsp_reserve_next_update", "next_update"),
 )
 """Answers signed beforehand, by the hash of their CertID, each with the standing it tells.
 

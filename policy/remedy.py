@@ -16,7 +16,7 @@ from ca import csr
 from ca import records as engine
 from ca.model import Certificate, HoldSource
 from core import audit
-from core.database import Tx
+from core.database import Tx, chunked
 from core.errors import Conflict, Refused
 from policy import decisions, facts, representations, rules
 from policy import tokens as token_states
@@ -40,6 +40,8 @@ _BY_HAND = frozenset(
         CaseEvent.COURIER_FAILED,
     }
 )
+
+_SETTLED = frozenset({Action.CLOSE_UNPAID, Action.ACTIVATE, Action.FORFEIT})
 
 _WITHOUT_TOKEN = {"token": None, "certificate_id": None, "token_received_at": None, "due_at": None}
 
@@ -158,9 +160,14 @@ def deliver(office: Office, case_id: str) -> Case:
 
 
 def settle_due(office: Office) -> list[str]:
-    """Do what the clocks demand of every open case; return the ids of the cases that changed."""
+    """Do what the clocks demand of every open case; return the ids of the cases that changed.
+
+    A snapshot tells which cases ask for it, and only those are locked and decided again.
+    """
     with office.db.read() as tx:
-        waiting = [each.id for each in cases.open_cases(tx)]
+        waiting = [
+            each for some in chunked(cases.open_cases(tx)) for each in _due(office, tx, some)
+        ]
     changed = []
     for case_id in waiting:
         with office.db.begin() as tx:
@@ -168,6 +175,28 @@ def settle_due(office: Office) -> list[str]:
             if settle(office, tx, case, office.clock.now()):
                 changed.append(case_id)
     return changed
+
+
+def _due(office: Office, tx: Tx, some: list[Case]) -> list[str]:
+    """Return those of these cases for which something is due."""
+    now = office.clock.now()
+    unpaid = [each for each in some if each.state is CaseState.PAYMENT_REQUESTED]
+    wanted = facts.of_all_wanted(tx, [(each.subscriber_id, each) for each in unpaid])
+    by_certificate = {each.certificate_id: each for each in some if each.certificate_id is not None}
+    issued = engine.by_ids(tx, by_certificate)
+    known = [
+        *zip(unpaid, wanted, strict=True),
+        *zip(
+            (by_certificate[each.id] for each in issued),
+            facts.of_certificates(tx, issued),
+            strict=True,
+        ),
+    ]
+    return [
+        case.id
+        for case, each in known
+        if each is None or rules.decide(each, office.rulebook(now, each), now).action in _SETTLED
+    ]
 
 
 def next_due(office: Office, tx: Tx) -> list[datetime]:
@@ -253,7 +282,7 @@ def settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
         state = advance(case.state, CaseEvent.PAYMENT_MISSED)
         cases.update_case(tx, case.id, state=state, closed_at=now)
         note(tx, office, now, case, CaseEvent.PAYMENT_MISSED)
-    elif decision.action in (Action.ACTIVATE, Action.FORFEIT):
+    elif decision.action in _SETTLED:
         decisions.carry_out(tx, decision, office.actor)
         follow(tx, decision)
     else:

@@ -17,6 +17,8 @@ from policy.records import outbox, renewals, subscribers
 from policy.records.renewals import LAST, Mark
 
 _BATCH = 500
+_BEHIND = timedelta(hours=1)
+"""How far a stage's mark may stay behind while nobody is to be reminded: rounds write seldom."""
 
 
 def remind(office: Office, stages: Sequence[int]) -> int:
@@ -38,11 +40,14 @@ def remind(office: Office, stages: Sequence[int]) -> int:
 
 def _remind_batch(office: Office, stage: int, floor: datetime, until: datetime) -> int | None:
     """Remind of some that end after `floor` and not after `until`; None when there are no more."""
+    with office.db.read() as tx:
+        reached = renewals.mark_of(tx, stage)
+        if not _ending(tx, reached, floor, until, most=1) and _near(reached, until):
+            return None
     with office.db.begin() as tx:
         now = office.clock.now()
-        reached = renewals.mark_of(tx, stage) or Mark(floor, LAST)
-        after = max(reached, Mark(floor, LAST))
-        found = engine.ending(tx, after.not_after, after.certificate_id, until=until, most=_BATCH)
+        reached = renewals.mark_of(tx, stage, lock=True)
+        found = _ending(tx, reached, floor, until, most=_BATCH)
         known = subscribers.kinds_of(tx, {each.subscriber for each in found})
         # Our own responders have certificates too, and no entry in the register.
         told = [each for each in found if each.subscriber in known]
@@ -50,9 +55,21 @@ def _remind_batch(office: Office, stage: int, floor: datetime, until: datetime) 
             _tell(tx, each, now)
         audit.append_all(tx, [_entry(office, each, stage, now) for each in told])
         last = Mark(found[-1].not_after, found[-1].id) if found else Mark(until, LAST)
-        if last > reached:
+        if reached is None or last > reached:
             renewals.put_mark(tx, stage, last)
     return len(told) if found else None
+
+
+def _ending(
+    tx: Tx, reached: Mark | None, floor: datetime, until: datetime, *, most: int
+) -> list[Certificate]:
+    """Return the next that a stage has not come to."""
+    after = max(reached or Mark(floor, LAST), Mark(floor, LAST))
+    return engine.ending(tx, after.not_after, after.certificate_id, until=until, most=most)
+
+
+def _near(reached: Mark | None, until: datetime) -> bool:
+    return reached is not None and until < reached.not_after + _BEHIND
 
 
 def _tell(tx: Tx, certificate: Certificate, now: datetime) -> None:

@@ -4,6 +4,8 @@ Personal data stands only in `subscriber.personal`, encrypted (policy.vault); th
 are keyed hashes, good for finding equals and for nothing else.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -21,6 +23,11 @@ from sqlalchemy import (
 )
 
 from core.database import Identity, UtcDateTime, metadata
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 subscriber = Table(
     "subscriber",
@@ -168,6 +175,7 @@ remedy_case = Table(
     Column("contract_returned_at", UtcDateTime),
     Column("contract_parcel", String(60), nullable=False, server_default=""),
     Index("ix_remedy_case_subscriber_id", "subscriber_id"),
+    Index("ix_remedy_case_open", "opened_at", "id", **_where("closed_at IS NULL")),
 )
 
 case_extension = Table(
@@ -263,13 +271,7 @@ notice = Table(
     Column("due_at", UtcDateTime),
     Column("trouble", Text, nullable=False, server_default=""),
     Index("ix_notice_subscriber_id", "subscriber_id"),
-    Index(
-        "ix_notice_due_at",
-        "due_at",
-        "id",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
+    Index("ix_notice_due_at", "due_at", "id", **_where("due_at IS NOT NULL")),
 )
 """The outbox: what subscribers are to be told; the text is rendered when it is sent."""
 

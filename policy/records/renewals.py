@@ -19,10 +19,10 @@ class Mark(NamedTuple):
     certificate_id: int
 
 
-def mark_of(tx: Tx, stage: int) -> Mark | None:
-    """Return how far a stage came, locked; None before its first reminder."""
-    query = select(renewal_mark).where(renewal_mark.c.stage == stage).with_for_update()
-    row = tx.execute(query).one_or_none()
+def mark_of(tx: Tx, stage: int, *, lock: bool = False) -> Mark | None:
+    """Return how far a stage came, locked if wished; None before its first reminder."""
+    query = select(renewal_mark).where(renewal_mark.c.stage == stage)
+    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
     return None if row is None else Mark(row.not_after, row.certificate_id)
 
 

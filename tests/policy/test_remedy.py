@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+import sqlalchemy
 
 from ca.model import HoldSource, Status
 from core.errors import Conflict, NotFound, Refused
@@ -47,6 +48,24 @@ def test_the_whole_road(ready: Bureau) -> None:
     assert (after.standing.status, after.standing.since) == (Status.GOOD, ready.clock.now())
     assert ready.actions("KH00001") == [Action.ISSUE_ON_HOLD, Action.ACTIVATE]
     assert [each.template for each in ready.notices()] == ["request_payment", "activate"]
+
+
+def test_round_locks_only_what_is_due(ready: Bureau) -> None:
+    """While no clock of an open case has run out, the worker's round reads a snapshot alone."""
+    case, _ = ready.shipped_case("KH00001")
+    remedy.deliver(ready.office, case.id)
+    locked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if "FOR UPDATE" in statement or statement == "BEGIN IMMEDIATE":
+            locked.append(statement)
+
+    sqlalchemy.event.listen(ready.db.engine, "before_cursor_execute", note)
+    assert remedy.settle_due(ready.office) == []
+    assert locked == []
+    ready.move("2024-04-30 09:00")
+    assert remedy.settle_due(ready.office) == [case.id]
+    assert locked
 
 
 @pytest.mark.parametrize("kind", SubscriberKind)

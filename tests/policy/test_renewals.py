@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from ca import records
 from ca.issue import issue
@@ -50,6 +51,27 @@ def test_not_before_the_stage(lite: Bureau) -> None:
     assert renewals.remind(lite.office, STAGES) == 0
     lite.tick(seconds=1)
     assert renewals.remind(lite.office, STAGES) == 1
+
+
+def test_idle_round_writes_nothing(bureau: Bureau) -> None:
+    """While nobody is to be reminded, a round only reads; the mark follows once in an hour."""
+    bureau.enrol("KH00001")
+    renewals.remind(bureau.office, STAGES)
+    written: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if not statement.startswith("SELECT") or "FOR UPDATE" in statement:
+            written.append(statement)
+
+    event.listen(bureau.db.engine, "before_cursor_execute", note)
+    for _ in range(3):
+        bureau.tick(seconds=2)
+        assert renewals.remind(bureau.office, STAGES) == 0
+    assert [each for each in written if not each.startswith("BEGIN")] == []
+    assert "BEGIN IMMEDIATE" not in written
+    bureau.tick(hours=1)
+    assert renewals.remind(bureau.office, STAGES) == 0
+    assert len([each for each in written if each.startswith("UPDATE renewal_mark")]) == len(STAGES)
 
 
 def test_late_worker_reminds_once(lite: Bureau) -> None:
