@@ -6,7 +6,7 @@ stored in the same way, so that the whole history can be replayed.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ca import lifecycle, plan
 from ca.model import Act, Approval, Certificate, HoldSource
@@ -133,6 +133,14 @@ def carry_out(tx: Tx, decision: Decision, actor: str) -> Certificate | None:
     return None
 
 
+def remind_all(tx: Tx, reminders: Iterable[Decision], actor: str) -> None:
+    """Store many reminders and tell their subscribers, as `carry_out` does with one."""
+    made = {new_key(): each for each in reminders}
+    record_all(tx, made, actor)
+    told = [_notice(key, each) for key, each in made.items() if not silent(each)]
+    outbox.add_notices(tx, told)
+
+
 def _plan(tx: Tx, key: str, decision: Decision, actor: str) -> None:
     request = decision.facts.request
     if request is None or request.due_at is None:
@@ -155,6 +163,10 @@ def _source(decision: Decision) -> HoldSource:
 
 def tell(tx: Tx, key: str, decision: Decision) -> None:
     """Queue the notice of what was decided, and done at the decision's instant."""
+    outbox.add_notices(tx, [_notice(key, decision)])
+
+
+def _notice(key: str, decision: Decision) -> outbox.New:
     certificate = decision.facts.certificate
     values = {
         "decision": key,
@@ -162,5 +174,9 @@ def tell(tx: Tx, key: str, decision: Decision) -> None:
         "at": decision.at.isoformat(),
         "clause": clause(decision),
     }
-    text = json.dumps(values, ensure_ascii=False)
-    outbox.add_notice(tx, decision.facts.subscriber, decision.action, text, decision.at)
+    return outbox.New(
+        subscriber_id=decision.facts.subscriber,
+        template=decision.action,
+        values=json.dumps(values, ensure_ascii=False),
+        queued_at=decision.at,
+    )

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from ca import records as engine
 from ca.model import Act, Certificate
-from core.database import Tx
+from core.database import Tx, chunked
 from policy import campaign as rules_of_campaigns
 from policy import decisions, facts, population, rules
 from policy.campaign import CampaignEvent, advance
-from policy.model import Action, CampaignStage
+from policy.model import Action, CampaignStage, Facts
 from policy.office import Office
 from policy.planning import check_approved, note
 from policy.records import campaigns, plans
@@ -50,23 +50,34 @@ def announce(office: Office, campaign_id: str) -> int:
         stage = advance(found.stage, CampaignEvent.ANNOUNCE)
         check_approved(office, tx, found)
         campaigns.update_campaign(tx, campaign_id, stage=stage, announced_at=now)
-        told = 0
-        announced = facts.of_campaign(found, stage, now)
+        found = replace(found, stage=stage, announced_at=now)
         scope = plans.scope_of(tx, campaign_id)
-        joining = []
-        for certificate, known in population.in_scope(office, tx, scope, now):
-            joining.append(_member(found, certificate, now))
-            # Being warned of an earlier campaign is no warning of this one.
-            before = replace(
-                known, campaign=announced, warned_at=None, reminded_at=None, exempt_until=None
-            )
-            decision = rules.decide(before, office.rulebook(now, before), now)
-            if decision.action is Action.REMIND:
-                decisions.carry_out(tx, decision, office.actor)
-                told += 1
+        everyone = population.in_scope(office, tx, scope, now)
+        joining: list[Member] = []
+        told = 0
+        for some in chunked(everyone, _BATCH):
+            joining.extend(_member(found, certificate, now) for certificate, _ in some)
+            told += _remind(office, tx, found, [known for _, known in some], now)
+        # Not in between: PostgreSQL would go on reading them as it planned when there were none.
         campaigns.add_members(tx, joining)
         note(office, tx, found, "announce", now, told=told)
     return told
+
+
+def _remind(office: Office, tx: Tx, found: Campaign, some: list[Facts], now: datetime) -> int:
+    """Tell whoever of these lacks papers that the campaign begins; return how many were told."""
+    announced = facts.of_campaign(found, found.stage, now)
+    reminders = []
+    for known in some:
+        # Being warned of an earlier campaign is no warning of this one.
+        before = replace(
+            known, campaign=announced, warned_at=None, reminded_at=None, exempt_until=None
+        )
+        decision = rules.decide(before, office.rulebook(now, before), now)
+        if decision.action is Action.REMIND:
+            reminders.append(decision)
+    decisions.remind_all(tx, reminders, office.actor)
+    return len(reminders)
 
 
 def enforce(
@@ -138,11 +149,7 @@ def _candidates(
         planned = {
             each.certificate_id for each in plans.acts_of(tx, campaign_id) if each.act is act
         }
-        scope = [
-            each.certificate_id
-            for each in campaigns.members(tx, campaign_id)
-            if each.late or each.certificate_id in planned
-        ]
+        scope = sorted(planned.union(campaigns.latecomers(tx, campaign_id)))
         wanted = []
         for start in range(0, len(scope), _BATCH):
             batch = engine.by_ids(tx, scope[start : start + _BATCH])
@@ -162,14 +169,15 @@ def _join_latecomers(office: Office, tx: Tx, found: Campaign, now: datetime) -> 
     """
     if found.announced_at is None:
         return found
-    members = {each.certificate_id for each in campaigns.members(tx, found.id)}
     scope = plans.scope_of(tx, found.id)
     span = (found.announced_at, found.hold_at)
     late = [
         (certificate, known)
         for certificate, known in population.issued_between(office, tx, scope, span)
-        if certificate.id not in members and known.case is None
+        if known.case is None
     ]
+    members = campaigns.members_among(tx, found.id, [each.id for each, _ in late])
+    late = [each for each in late if each[0].id not in members]
     joining = [_member(found, each, found.announced_at, late=True) for each, _ in late]
     campaigns.add_members(tx, joining)
     lacking = sum(not population.judged(office, known, now).complete for _, known in late)

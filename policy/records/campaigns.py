@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core.database import Tx
+from core.database import Tx, chunked
 from core.errors import Conflict, NotFound
 from policy.model import CampaignStage
 from policy.records.batches import batches
@@ -89,9 +89,8 @@ def update_campaign(tx: Tx, campaign_id: str, **values: Any) -> None:  # noqa: A
 
 def add_members(tx: Tx, members: Iterable[Member]) -> None:
     """Put certificates into a campaign's scope."""
-    rows = [asdict(each) for each in members]
-    if rows:
-        tx.execute(insert(campaign_member), rows)
+    for some in chunked(members):
+        tx.execute(insert(campaign_member), [asdict(each) for each in some])
 
 
 def members(tx: Tx, campaign_id: str, *, after: int = 0, most: int | None = None) -> list[Member]:
@@ -106,6 +105,26 @@ def members(tx: Tx, campaign_id: str, *, after: int = 0, most: int | None = None
         .limit(most)
     )
     return [Member(**row._mapping) for row in tx.execute(query)]
+
+
+def members_among(tx: Tx, campaign_id: str, certificate_ids: Iterable[int]) -> set[int]:
+    """Return those of these certificates that are in a campaign's scope."""
+    found: set[int] = set()
+    for ids in batches(certificate_ids):
+        query = select(campaign_member.c.certificate_id).where(
+            campaign_member.c.campaign_id == campaign_id,
+            campaign_member.c.certificate_id.in_(ids),
+        )
+        found.update(tx.execute(query).scalars())
+    return found
+
+
+def latecomers(tx: Tx, campaign_id: str) -> list[int]:
+    """Return the certificates that joined a campaign after its announcement."""
+    query = select(campaign_member.c.certificate_id).where(
+        campaign_member.c.campaign_id == campaign_id, campaign_member.c.late
+    )
+    return list(tx.execute(query).scalars())
 
 
 def size(tx: Tx, campaign_id: str) -> int:

@@ -1,7 +1,7 @@
 """Notices that wait to be sent to subscribers; never commits."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -29,17 +29,27 @@ class Notice:
     trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """A message to be queued."""
+
+    subscriber_id: str
+    template: str
+    values: str
+    queued_at: datetime
+
+
 def add_notice(tx: Tx, subscriber_id: str, template: str, values: str, queued_at: datetime) -> None:
     """Queue a message to a subscriber, to be sent at once."""
-    tx.execute(
-        insert(notice).values(
-            subscriber_id=subscriber_id,
-            template=template,
-            values=values,
-            queued_at=queued_at,
-            due_at=queued_at,
-        )
-    )
+    new = New(subscriber_id=subscriber_id, template=template, values=values, queued_at=queued_at)
+    add_notices(tx, [new])
+
+
+def add_notices(tx: Tx, messages: Iterable[New]) -> None:
+    """Queue messages, to be sent at once."""
+    rows = [{**asdict(each), "due_at": each.queued_at} for each in messages]
+    if rows:
+        tx.execute(insert(notice), rows)
 
 
 def due_notices(tx: Tx, now: datetime, most: int) -> list[Notice]:
