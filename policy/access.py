@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from core import audit
 from core.errors import NotFound
+from policy import notices
 from policy.office import Office
 from policy.records import codes, subscribers
 
@@ -13,10 +14,10 @@ _LENGTH = 12
 _LASTS = timedelta(days=90)
 
 
-def give_code(office: Office, subscriber_id: str) -> str:
+def give_code(office: Office, subscriber_id: str, *, send: bool = False) -> str:
     """Return a new look-up code for a subscriber, told once and kept as a hash; raises NotFound.
 
-    The office hands it over by a contact that is the subscriber's own.
+    It is sent as notices are, or handed over by a contact that is the subscriber's own.
     """
     code = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     now = office.clock.now()
@@ -24,6 +25,8 @@ def give_code(office: Office, subscriber_id: str) -> str:
         if not subscribers.kinds_of(tx, [subscriber_id]):
             raise NotFound(f"The register has no subscriber {subscriber_id!r}.")
         codes.put(tx, subscriber_id, code, now, now + _LASTS)
+        if send:
+            notices.queue_code(tx, office, subscriber_id, "lookup_code", code, ends_at=now + _LASTS)
         subject = f"subscriber:{subscriber_id}"
         audit.append(tx, at=now, actor=office.actor, act="lookup.code", subject=subject)
     return code

@@ -11,6 +11,7 @@ from enum import StrEnum
 from core import audit
 from core.database import Tx
 from core.errors import Invalid, Refused
+from policy import notices
 from policy.office import Office
 from policy.records import proofs, subscribers
 
@@ -26,8 +27,11 @@ class Contact(StrEnum):
     EMAIL = "email"
 
 
-def ask(office: Office, subscriber_id: str, contact: Contact) -> str:
-    """Return a new code to be sent to the contact; an earlier one no longer proves anything."""
+def ask(office: Office, subscriber_id: str, contact: Contact) -> None:
+    """Send a new code to the contact, and nowhere else; an earlier one proves nothing any more.
+
+    Nobody in the office reads it: who gives it back has it from there.
+    """
     code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
     with office.db.begin() as tx:
         now = office.clock.now()
@@ -41,8 +45,10 @@ def ask(office: Office, subscriber_id: str, contact: Contact) -> str:
             ends_at=now + _LASTS,
             how="code",
         )
+        notices.queue_code(
+            tx, office, subscriber_id, "contact_code", code, ends_at=now + _LASTS, only=contact
+        )
         _audit(office, tx, "contact.ask", subscriber_id, contact)
-    return code
 
 
 def confirm(office: Office, subscriber_id: str, contact: Contact, code: str) -> None:

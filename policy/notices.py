@@ -4,6 +4,7 @@ Personal data comes in here and goes out through a channel alone; errors name no
 """
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from policy import rules, wording
 from policy.channels.letters import Message, Recipient, one_line
 from policy.model import Action, Facts
 from policy.office import Office
-from policy.records import decisions, subscribers
+from policy.records import decisions, outbox, subscribers
 from policy.records.outbox import Notice
 from policy.register import Subscriber
 from policy.rulebook import Rulebook
@@ -32,11 +33,11 @@ def compose(tx: Tx, office: Office, notice: Notice, letterhead: Letterhead) -> M
     """Return the notice as a message in its subscriber's language; raises Invalid or NotFound."""
     subscriber = subscribers.subscriber_of(tx, office.vault, notice.subscriber_id)
     language = subscribers.language_of(tx, notice.subscriber_id)
-    stored = values_of(notice)
+    stored = _opened(office, notice)
     known = decisions.named(tx, str(stored["decision"])).facts if "decision" in stored else None
     rulebook = office.rulebook(notice.queued_at, known)
     kind = _kind(notice.template, known)
-    to = _recipient(subscriber)
+    to = _recipient(subscriber, str(stored.get("only", "")))
     written = [
         wording.write(
             kind,
@@ -61,6 +62,29 @@ def compose(tx: Tx, office: Office, notice: Notice, letterhead: Letterhead) -> M
     )
 
 
+def queue_code(
+    tx: Tx, office: Office, subscriber_id: str, kind: str, code: str, *, ends_at: datetime,
+    only: str = "",
+) -> None:  # fmt: skip
+    """Queue a `code`, sealed until it goes out; `only` names the one contact that may get it."""
+    sealed = office.vault.seal(_code_owner(subscriber_id), {"code": code})
+    values = {"sealed": b64encode(sealed).decode(), "end": ends_at.isoformat(), "only": only}
+    outbox.add_notice(tx, subscriber_id, kind, json.dumps(values), office.clock.now())
+
+
+def _opened(office: Office, notice: Notice) -> Mapping[str, Any]:
+    """Return what was noted when the notice was queued, with the code that it carries."""
+    stored = values_of(notice)
+    if "sealed" not in stored:
+        return stored
+    sealed = b64decode(str(stored["sealed"]))
+    return {**stored, **office.vault.open(_code_owner(notice.subscriber_id), sealed)}
+
+
+def _code_owner(subscriber_id: str) -> str:
+    return f"{subscriber_id}|code"
+
+
 def values_of(notice: Notice) -> Mapping[str, Any]:
     """Return what was noted when the notice was queued; raises Invalid when it is no object."""
     try:
@@ -79,16 +103,17 @@ def _kind(template: str, known: Facts | None) -> str:
     return "remind_held" if template == Action.REMIND and held else template
 
 
-def _recipient(subscriber: Subscriber) -> Recipient:
+def _recipient(subscriber: Subscriber, only: str) -> Recipient:
     personal = subscriber.personal
     person = personal.holder or personal.representative
     name = f"{subscriber.organisation} - {person}" if subscriber.organisation else person
     return Recipient(
         name=one_line(name),
-        email=one_line(personal.email),
-        phone=one_line(personal.phone),
+        email=one_line(personal.email) if only in ("", "email") else "",
+        phone=one_line(personal.phone) if only in ("", "phone") else "",
         address=one_line(personal.address),
         province=one_line(subscriber.province),
+        by_post=not only,
     )
 
 
@@ -96,7 +121,7 @@ def _values(
     stored: Mapping[str, Any], known: Facts | None, rulebook: Rulebook, language: Language
 ) -> dict[str, str]:
     """Return everything that a text may name; instants in local time."""
-    values = {name: one_line(str(stored[name])) for name in ("serial", "clause", "case")
+    values = {name: one_line(str(stored[name])) for name in ("serial", "clause", "case", "code")
               if stored.get(name)}  # fmt: skip
     instants = {
         name: datetime.fromisoformat(str(stored[name]))

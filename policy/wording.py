@@ -26,6 +26,8 @@ KINDS: Mapping[str, frozenset[str]] = {
     "request_payment": frozenset({"case", "due", "amount"}),
     "extended": frozenset({"case", "due"}),
     "renewal": frozenset({"serial", "end"}),
+    "contact_code": frozenset({"code", "end"}),
+    "lookup_code": frozenset({"code", "end"}),
 }
 """The kinds of notices, and what each of them may name."""
 

@@ -80,13 +80,22 @@ def reopen(
 
 
 @dossier.command(name="code")
-def give_code(context: typer.Context, subscriber: Subscriber) -> None:
+def give_code(
+    context: typer.Context,
+    subscriber: Subscriber,
+    *,
+    send: Annotated[bool, typer.Option("--send", help="Send it as notices are sent.")] = False,
+) -> None:
     """Make a new look-up code for a subscriber, who reads more on the look-up pages with it.
 
-    Hand it over by a contact that is the subscriber's own. Example: antin dossier code KH00001
+    Without --send hand it over by a contact that is the subscriber's own. Example: antin dossier
+    code KH00001 --send
     """
-    code = access.give_code(place(context).office, subscriber)
-    console.print(f"The look-up code of {subscriber} is {code}, for 90 days.")
+    code = access.give_code(place(context).office, subscriber, send=send)
+    if send:
+        console.print(f"A look-up code goes to {subscriber}, for 90 days.")
+    else:
+        console.print(f"The look-up code of {subscriber} is {code}, for 90 days.")
 
 
 @document.command()

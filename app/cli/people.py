@@ -108,9 +108,9 @@ def erase(
 
 @contact.command(name="ask")
 def ask_contact(context: typer.Context, subscriber: Subscriber, way: Way) -> None:
-    """Make a code to be sent to a contact. Example: antin contact ask KH00001 phone."""
-    code = contacts.ask(place(context).office, subscriber, way)
-    console.print(f"Send the code {code} to the {way} of {subscriber}; it lasts half an hour.")
+    """Send a code to a contact. Example: antin contact ask KH00001 phone."""
+    contacts.ask(place(context).office, subscriber, way)
+    console.print(f"A code goes to the {way} of {subscriber}; it lasts half an hour.")
 
 
 @contact.command()

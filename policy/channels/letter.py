@@ -38,8 +38,8 @@ class Letters:
         self._letterhead = letterhead
 
     def reaches(self, to: Recipient) -> bool:
-        """Whether there is a name; an address that the register lacks is added by the office."""
-        return bool(to.name)
+        """Whether a letter serves and there is a name; an address that lacks the office adds."""
+        return bool(to.name) and to.by_post
 
     def send(self, message: Message) -> Receipt:
         """Write one letter, durably; raises Away when font or folder are not there."""

@@ -36,13 +36,17 @@ class Away(Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Where a subscriber can be reached; every value is one line, empty where there is none."""
+    """Where a subscriber can be reached; every value is one line, empty where there is none.
+
+    `by_post` is false for what a letter is no good for: a code that proves a mailbox or a phone.
+    """
 
     name: str
     email: str = ""
     phone: str = ""
     address: str = ""
     province: str = ""
+    by_post: bool = True
 
     def __repr__(self) -> str:
         """Name the class only, so that no traceback or log shows a person."""

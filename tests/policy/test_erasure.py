@@ -1,5 +1,6 @@
 """Erasure by rule: who is due, two persons, what goes and what stays, and crashes in between."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,16 @@ from core.clock import SetClock
 from core.errors import Invalid, NotFound, Refused
 from policy import access, contacts, enrol, erasure, intake, orders, remedy, representations
 from policy.contacts import Contact
+from policy.deliver import deliver_due
 from policy.files import Store
 from policy.model import Party, Request, SubscriberKind, Wanted
-from policy.records import documents, proofs, subscribers
+from policy.records import documents, outbox, proofs, subscribers
 from policy.register import Personal
 from policy.vault import Vault
 from tests.support.crash import Crash, CrashingDatabase
 from tests.support.dossiers import paper
 from tests.support.office import VAULT_KEY, Bureau, key_request, person, taints
+from tests.support.post import Scripted, post
 
 PDF = b"%PDF-1.4\nnothing\nstartxref\n0\n%%EOF\n"
 STOP = Request(by=Party.SUBSCRIBER, ground="subscriber_request", verified=True)
@@ -162,10 +165,26 @@ def test_clock_is_the_rulebooks(lite: Bureau, store: Store, clock: SetClock) -> 
     assert clock.now().year == 2034
 
 
+def _sent_code(bureau: Bureau, contact: Contact) -> str:
+    """Ask for a code, and return what reached that contact and no other."""
+    contacts.ask(bureau.office, "KH00001", contact)
+    letter = Scripted("letter", reaches=lambda to: to.by_post)
+    email = Scripted("email", reaches=lambda to: bool(to.email))
+    sms = Scripted("sms", reaches=lambda to: bool(to.phone))
+    right, wrong = (email, sms) if contact is Contact.EMAIL else (sms, email)
+    deliver_due(bureau.office, post(letter, wrong, right))
+    assert (letter.got, wrong.got) == ([], [])
+    (message,) = right.got
+    (code,) = set(re.findall(r"[0-9]{6}(?=[,;])", message.text))
+    with bureau.db.read() as tx:
+        assert code not in repr(outbox.notices(tx))
+    return str(code)
+
+
 def test_contact_is_proved_by_a_code(bureau: Bureau) -> None:
     """The right code in time proves a contact once; it counts until the contact changes."""
     bureau.enter("KH00001")
-    code = contacts.ask(bureau.office, "KH00001", Contact.PHONE)
+    code = _sent_code(bureau, Contact.PHONE)
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
     with pytest.raises(Refused, match="not the one"):
         contacts.confirm(bureau.office, "KH00001", Contact.PHONE, wrong)
@@ -187,13 +206,13 @@ def test_contact_is_proved_by_a_code(bureau: Bureau) -> None:
 def test_codes_run_out(lite: Bureau) -> None:
     """Five wrong tries, or half an hour, end a code; nobody's contact cannot be asked."""
     lite.enter("KH00001")
-    code = contacts.ask(lite.office, "KH00001", Contact.EMAIL)
+    code = _sent_code(lite, Contact.EMAIL)
     for _ in range(5):
         with pytest.raises(Refused, match="not the one"):
             contacts.confirm(lite.office, "KH00001", Contact.EMAIL, "x")
     with pytest.raises(Refused, match="5 times"):
         contacts.confirm(lite.office, "KH00001", Contact.EMAIL, code)
-    code = contacts.ask(lite.office, "KH00001", Contact.EMAIL)
+    code = _sent_code(lite, Contact.EMAIL)
     lite.tick(minutes=31)
     with pytest.raises(Refused, match="send a new one"):
         contacts.confirm(lite.office, "KH00001", Contact.EMAIL, code)

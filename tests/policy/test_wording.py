@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from ca.model import Act
 from core.errors import Invalid
-from policy import decisions, relief, remedy, renewals, rules, sweep, wording
+from policy import access, contacts, decisions, relief, remedy, renewals, rules, sweep, wording
 from policy.cases import CaseEvent
 from policy.channels.letters import Message, one_line
+from policy.contacts import Contact
 from policy.deliver import deliver_due
 from policy.records import subscribers
 from policy.wording import KINDS, Language
@@ -29,6 +30,7 @@ VALUES = {
     "case": "KH00001-1",
     "due": "24:00 ngày 05/05/2024",
     "amount": "1.250.000 đồng",
+    "code": "123456",
     "end": "08:00 ngày 01/06/2024",
 }
 LANGUAGES = [Language.VI, Language.EN]
@@ -154,6 +156,8 @@ def _every_road(bureau: Bureau) -> None:
         remedy.deliver(bureau.office, case.id)
         bureau.bring(name, *papers)
     bureau.enter("KH00006")
+    contacts.ask(bureau.office, "KH00006", Contact.EMAIL)
+    access.give_code(bureau.office, "KH00006", send=True)
     case, _ = bureau.shipped_case("KH00006", token="LCS6")
     remedy.deliver(bureau.office, case.id)
     (proof,) = bureau.bring("KH00006", "force_majeure_proof")
