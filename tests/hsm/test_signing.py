@@ -245,9 +245,9 @@ def test_threads(keyring):
         list(threads.map(work, range(2000)))
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "amid"])
 def test_fork(vendor, when):
-    """A child signs with its own sessions and its parent goes on, forked before use and after."""
+    """A child signs with its own sessions and its parent goes on, forked whenever it may be."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.hsm.forking", when, vendor.uri("rsa")],
         cwd=Path(__file__).parents[2],
