@@ -1,7 +1,7 @@
 """The campaign's stages and its safeguards, pure: four eyes, fair dates, the mass guard.
 
     DRAFT -> SIMULATED -> APPROVED -> ANNOUNCED -> ENFORCING -> CLOSED
-    ANNOUNCED | ENFORCING -> PAUSED -> ENFORCING ; SIMULATED | APPROVED -> DRAFT when revised
+    ANNOUNCED | ENFORCING -> PAUSED -> ENFORCING ; DRAFT | SIMULATED | APPROVED -> DRAFT, revised
 
 Nobody approves what they wrote, nobody is held on a date that was announced too late, and no run
 does more acts than were approved, or than the rulebook lets one run do.
@@ -31,6 +31,7 @@ class CampaignEvent(StrEnum):
 
 _NEXT: dict[tuple[CampaignStage, CampaignEvent], CampaignStage] = {
     (CampaignStage.DRAFT, CampaignEvent.SIMULATE): CampaignStage.SIMULATED,
+    (CampaignStage.DRAFT, CampaignEvent.REVISE): CampaignStage.DRAFT,
     (CampaignStage.SIMULATED, CampaignEvent.SIMULATE): CampaignStage.SIMULATED,
     (CampaignStage.SIMULATED, CampaignEvent.REVISE): CampaignStage.DRAFT,
     (CampaignStage.SIMULATED, CampaignEvent.APPROVE): CampaignStage.APPROVED,

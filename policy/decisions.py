@@ -137,7 +137,7 @@ def remind_all(tx: Tx, reminders: Iterable[Decision], actor: str) -> None:
     """Store many reminders and tell their subscribers, as `carry_out` does with one."""
     made = {new_key(): each for each in reminders}
     record_all(tx, made, actor)
-    told = [_notice(key, each) for key, each in made.items() if not silent(each)]
+    told = [_notice(key, each) for key, each in made.items() if not silence.ordered(each)]
     outbox.add_notices(tx, told)
 
 

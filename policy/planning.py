@@ -29,6 +29,7 @@ from policy.rulebook_parts import Joint
 from policy.scope import EVERYONE, Scope
 
 _SHOWN = 5
+_OF_SIMULATION = ("approver", "most_holds", "most_revocations", "plan_digest", "approved_digest")
 _LATECOMERS = (
     "Certificates of the scope that are issued between the announcement and the hold are under the "
     "plan as well."
@@ -82,6 +83,32 @@ def plan(
         narrowed = {key: value for key, value in scope.to_json().items() if key != "serials"}
         note(office, tx, draft, "plan", now, scope=narrowed, listed=len(scope.serials or ()))
     return draft
+
+
+def revise(
+    office: Office, campaign_id: str, *, hold_at: datetime | None, revoke_at: datetime | None
+) -> Campaign:
+    """Give a campaign that is not announced other dates: a draft again, whose author this is.
+
+    Its simulation and approval are gone. Raises Refused once it is announced.
+    """
+    now = office.clock.now()
+    with office.db.begin() as tx:
+        found = campaigns.campaign_named(tx, campaign_id, lock=True)
+        changes = {
+            "stage": advance(found.stage, CampaignEvent.REVISE),
+            "rulebook": office.rulebook(now).reference,
+            "author": office.actor,
+            "hold_at": hold_at or found.hold_at,
+            "revoke_at": revoke_at or found.revoke_at,
+            **dict.fromkeys(_OF_SIMULATION),
+        }
+        campaigns.update_campaign(tx, campaign_id, **changes)
+        plans.replace_acts(tx, campaign_id, [])
+        revised = campaigns.campaign_named(tx, campaign_id)
+        dates = {"hold_at": revised.hold_at.isoformat(), "revoke_at": revised.revoke_at.isoformat()}
+        note(office, tx, found, "revise", now, **dates)
+    return revised
 
 
 def simulate(office: Office, campaign_id: str) -> Simulation:

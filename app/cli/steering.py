@@ -1,4 +1,4 @@
-"""antin campaign pause, resume, extend, exempt: a campaign that is under way is steered."""
+"""antin campaign revise, pause, resume, extend, exempt: a campaign that is under way is steered."""
 
 from typing import Annotated
 
@@ -8,11 +8,34 @@ from app.cli.campaigns import Name
 from app.cli.desk import console, instant, place
 from core import serials
 from core.errors import Invalid
-from policy import steering
+from policy import planning, steering
 
 app = typer.Typer()
 
 Because = Annotated[str, typer.Option(help="Why, for the audit trail.")]
+
+
+@app.command()
+def revise(
+    context: typer.Context,
+    name: Name,
+    *,
+    hold_at: Annotated[str, typer.Option(help="The other hold.")] = "",
+    revoke_at: Annotated[str, typer.Option(help="The other revocation.")] = "",
+) -> None:
+    """Give a campaign that is not announced yet other dates; it is simulated and approved again.
+
+    Example: antin campaign revise spring --hold-at 2024-04-27T00:00:00+07:00
+    """
+    if not hold_at and not revoke_at:
+        raise Invalid("Name another date with --hold-at or --revoke-at.")
+    planning.revise(
+        place(context).office,
+        name,
+        hold_at=instant(hold_at) if hold_at else None,
+        revoke_at=instant(revoke_at) if revoke_at else None,
+    )
+    console.print(f"The campaign {name} is a draft again; simulate it next.")
 
 
 @app.command()

@@ -270,6 +270,8 @@ def test_campaign_from_draft_to_close(terminal: Terminal) -> None:
     dates = ("--hold-at", "2099-04-20T00:00:00+07:00", "--revoke-at", "2099-05-02T00:00:00+07:00")
     assert terminal.run("campaign", "new", "spring", *dates).code == 0
     assert terminal.run("campaign", "new", "spring", *dates).code == 1
+    assert terminal.run("campaign", "revise", "spring").code == 2
+    assert "draft again" in terminal.run("campaign", "revise", "spring", *dates[:2]).out
     simulated = terminal.run("campaign", "simulate", "spring", "--json")
     assert isinstance(simulated.json, list)
     own = terminal.run("campaign", "approve", "spring")

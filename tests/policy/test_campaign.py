@@ -66,7 +66,9 @@ def test_a_campaign_is_paused_and_resumed(stage: CampaignStage):
     assert advance(paused, CampaignEvent.RESUME) is CampaignStage.ENFORCING
 
 
-@pytest.mark.parametrize("stage", [CampaignStage.SIMULATED, CampaignStage.APPROVED])
+@pytest.mark.parametrize(
+    "stage", [CampaignStage.DRAFT, CampaignStage.SIMULATED, CampaignStage.APPROVED]
+)
 def test_a_revised_campaign_starts_again_as_a_draft(stage: CampaignStage):
     """Whoever changes a campaign loses its simulation and its approval."""
     assert advance(stage, CampaignEvent.REVISE) is CampaignStage.DRAFT

@@ -10,7 +10,7 @@ from ca.model import Act, HoldSource
 from core import jws, serials
 from core.errors import NotFound, Refused
 from policy import intake, planning, sweep
-from policy.model import DossierState, SubscriberKind, Verdict
+from policy.model import CampaignStage, DossierState, SubscriberKind, Verdict
 from policy.records import campaigns, documents, plans
 from policy.records.plans import PlannedAct
 from policy.scope import EVERYONE, Scope
@@ -114,6 +114,30 @@ def test_approval_is_of_one_plan(peopled: Bureau) -> None:
         planning.approve(peopled.director, "spring", first)
     assert refused.value.code == "plan_changed"
     assert planning.approve(peopled.director, "spring", second) == second
+
+
+def test_revised_campaign_is_approved_anew_by_another(peopled: Bureau) -> None:
+    """Other dates make it a draft again; who changed them is its author and does not approve it."""
+    _plan(peopled)
+    with pytest.raises(Refused, match="draft"):
+        planning.approve(peopled.director, "spring")
+    planning.simulate(peopled.office, "spring")
+    planning.approve(peopled.director, "spring")
+    later = HOLD_AT + timedelta(days=3)
+    revised = planning.revise(peopled.director, "spring", hold_at=later, revoke_at=None)
+    assert (revised.stage, revised.hold_at, revised.revoke_at) == (
+        CampaignStage.DRAFT, later, REVOKE_AT,
+    )  # fmt: skip
+    assert (revised.approver, revised.approved_digest, revised.most_holds) == (None, None, None)
+    with pytest.raises(Refused, match="draft"):
+        sweep.announce(peopled.office, "spring")
+    planning.simulate(peopled.office, "spring")
+    with pytest.raises(Refused, match="another operator"):
+        planning.approve(peopled.director, "spring")
+    planning.approve(peopled.office, "spring")
+    sweep.announce(peopled.office, "spring")
+    with pytest.raises(Refused, match="cannot be taken to revise"):
+        planning.revise(peopled.office, "spring", hold_at=HOLD_AT, revoke_at=None)
 
 
 def _add_act(bureau: Bureau) -> None:
