@@ -1,22 +1,17 @@
 """Bulk issuance by several processes, each with its own database handle and sessions.
 
-The rows are handed out in portions; a process issues the halves of a portion at the same time, so
-that one half is decided, drafted and committed while the token signs the other. What was handed
-out when a process or the machine dies is found again by its decision when the file is brought
-again (see policy.bulk).
+The rows are handed out in portions, and a process issues its portion batch by batch (policy.bulk).
+What was handed out when a process or the machine dies is found again by its decision when the file
+is brought again.
 """
 
 import itertools
 import multiprocessing
+import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -27,10 +22,13 @@ from policy import bulk
 from policy.bulk import Asked, Result
 from policy.enrol import Desk
 
-BATCH = 50
+BATCH = 100
 """How many certificates share their commits."""
-AT_ONCE = 2
-"""How many batches a process has in hand at the same time."""
+MOST_BATCHES = 10
+"""How many batches a process is handed out at once, in a long file."""
+# The thread that signs needs the interpreter several times for each signature, for moments only.
+# So long it waits for it when the other thread is busy; by itself it would wait 5 ms each time.
+_SWITCH_SECONDS = 20e-6
 
 _desk: Desk | None = None
 
@@ -41,25 +39,38 @@ def issue(home: Path, actor: str, rows: Sequence[Asked], *, processes: int) -> I
     Raises Unavailable when a process dies. Ending the iteration early lets what was handed out
     end, and hands out no more.
     """
-    portions = chunked(rows, BATCH * AT_ONCE)
+    portions = chunked(rows, _portion(len(rows), processes))
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         processes, mp_context=context, initializer=_open, initargs=(home, actor)
     )
+    ahead = to_spare(processes)
     with pool:
-        running = {pool.submit(_issue, each) for each in itertools.islice(portions, 2 * processes)}
+        first = itertools.islice(portions, 2 * processes)
+        running = {pool.submit(_issue, each, ahead=ahead) for each in first}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for each in done:
-                running.update(pool.submit(_issue, some) for some in itertools.islice(portions, 1))
+                for some in itertools.islice(portions, 1):
+                    running.add(pool.submit(_issue, some, ahead=ahead))
                 yield from _results(each)
 
 
-def issue_here(desk: Desk, some: Sequence[Asked]) -> list[Result]:
-    """Issue one portion in this process, its batches at the same time."""
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        batches = threads.map(lambda batch: bulk.issue(desk, batch), chunked(some, BATCH))
-        return list(itertools.chain.from_iterable(batches))
+def issue_here(desk: Desk, some: Sequence[Asked], *, ahead: bool) -> list[Result]:
+    """Issue one portion in this process; with `ahead`, by two threads, of which one signs."""
+    if ahead:
+        sys.setswitchinterval(_SWITCH_SECONDS)
+    return list(bulk.issue(desk, chunked(some, BATCH), ahead=ahead))
+
+
+def to_spare(processes: int) -> bool:
+    """Whether the machine has processors left for a second thread in each of so many processes."""
+    return processes < len(os.sched_getaffinity(0))
+
+
+def _portion(rows: int, processes: int) -> int:
+    """Return how many rows are handed out at once: the processes are to end together."""
+    return max(BATCH, min(MOST_BATCHES * BATCH, rows // (4 * processes)))
 
 
 def _results(done: Future[list[Result]]) -> list[Result]:
@@ -78,7 +89,7 @@ def _open(home: Path, actor: str) -> None:
     _desk = Works(home).desk(actor)
 
 
-def _issue(some: list[Asked]) -> list[Result]:
+def _issue(some: list[Asked], *, ahead: bool) -> list[Result]:
     if _desk is None:
         raise RuntimeError("A process issues after it was opened.")
-    return issue_here(_desk, some)
+    return issue_here(_desk, some, ahead=ahead)

@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     options = parser.parse_args()
-    size = 400 if options.quick else 4000
+    size = 1000 if options.quick else 4000
     rows: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         token = softhsm.create_token(Path(folder) / "token", "bench")
@@ -119,7 +119,11 @@ def issued_per_second(site: Site, first: int, size: int, processes: int) -> floa
     context = multiprocessing.get_context("spawn")
     barrier, times = context.Barrier(processes), context.Queue()
     children = [
-        context.Process(target=_issue, args=(site, range(start, start + size), barrier, times))
+        context.Process(
+            target=_issue,
+            args=(site, range(start, start + size), barrier, times),
+            kwargs={"ahead": bulk.to_spare(processes)},
+        )
         for start in range(first, first + size * processes, size)
     ]
     for child in children:
@@ -130,19 +134,19 @@ def issued_per_second(site: Site, first: int, size: int, processes: int) -> floa
     return size * processes / (max(end for _, end in spans) - min(begin for begin, _ in spans))
 
 
-def _issue(site: Site, numbers: range, barrier: Barrier, times: Any) -> None:  # noqa: ANN401 - a queue of a context
+def _issue(site: Site, numbers: range, barrier: Barrier, times: Any, *, ahead: bool) -> None:  # noqa: ANN401 - a queue of a context
     asked = _registered.asked(numbers, "bench")
     desk = site.desk()
-    _issue_all(desk, _registered.asked(numbers[:1], "warm"))
+    _issue_all(desk, _registered.asked(numbers[:1], "warm"), ahead=ahead)
     barrier.wait()
     begin = time.monotonic()
-    for some in chunked(asked, bulk.BATCH * bulk.AT_ONCE):
-        _issue_all(desk, some)
+    for some in chunked(asked, bulk.BATCH * bulk.MOST_BATCHES):
+        _issue_all(desk, some, ahead=ahead)
     times.put((begin, time.monotonic()))
 
 
-def _issue_all(desk: Desk, some: list[Asked]) -> None:
-    for each in bulk.issue_here(desk, some):
+def _issue_all(desk: Desk, some: list[Asked], *, ahead: bool) -> None:
+    for each in bulk.issue_here(desk, some, ahead=ahead):
         if each.der is None:
             raise RuntimeError(each.sentence)
 

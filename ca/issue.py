@@ -30,7 +30,9 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import AntinError, Conflict, Refused
 
-__all__ = ["Order", "Outcome", "Replacement", "issue", "issue_all", "refuse_findings"]
+__all__ = [
+    "Issuance", "Order", "Outcome", "Replacement", "begin", "issue", "issue_all", "refuse_findings"
+]  # fmt: skip
 
 Outcome = Certificate | AntinError
 """What became of one order: the certificate, or why there is none."""
@@ -44,6 +46,7 @@ class _Work:
     key: bytes
     ready: Ready | None = None
     pending: Certificate | None = None
+    der: bytes | None = None
     signed: Signed | None = None
     outcome: Outcome | None = None
 
@@ -67,13 +70,42 @@ def issue_all(
 
     Returns the outcomes in the order of the orders. No two of them may share a decision.
     """
+    begun = begin(db, clock, issuer, orders)
+    begun.sign()
+    return begun.end()
+
+
+def begin(db: Database, clock: Clock, issuer: SigningIssuer, orders: Sequence[Order]) -> "Issuance":
+    """Do steps 1 to 3 for many orders: drafts, keys, and the commit of what will be signed."""
     works = [_Work(each, spki_sha256(each.public_key)) for each in orders]
-    _take_up(db, works)
+    _take_up(db, issuer, works)
     _each(works, lambda work: _draft(issuer, work))
     _together(works, lambda some: _record_pending(db, clock, issuer, some))
-    _each(works, lambda work: _sign(issuer, work))
-    _together(works, lambda some: _record_issued(db, clock, some))
-    return [_outcome(work) for work in works]
+    return Issuance(db, clock, issuer, works)
+
+
+class Issuance:
+    """Orders of which the pending rows are committed; still to be done: `sign`, then `end`.
+
+    Signing is the token's work and touches no database: it may be done by another thread while the
+    next orders begin.
+    """
+
+    def __init__(
+        self, db: Database, clock: Clock, issuer: SigningIssuer, works: list[_Work]
+    ) -> None:
+        """Keep what the last two steps need; made by `begin` alone."""
+        self._db, self._clock, self._issuer, self._works = db, clock, issuer, works
+
+    def sign(self) -> None:
+        """Do the first half of step 4: the token signs what was recorded."""
+        _each(self._works, lambda work: _sign(self._issuer, work))
+
+    def end(self) -> list[Outcome]:
+        """Verify what was signed, and commit it as issued; return the outcomes in order."""
+        _each(self._works, lambda work: _verify(self._issuer, work))
+        _together(self._works, lambda some: _record_issued(self._db, self._clock, some))
+        return [_outcome(work) for work in self._works]
 
 
 def refuse_findings(findings: list[lint.Finding]) -> None:
@@ -115,7 +147,7 @@ def _together(works: Iterable[_Work], step: Callable[[list[_Work]], None]) -> No
             _each(some, lambda work: step([work]))
 
 
-def _take_up(db: Database, works: Sequence[_Work]) -> None:
+def _take_up(db: Database, issuer: SigningIssuer, works: Sequence[_Work]) -> None:
     """Find what these decisions began before: it is returned, ended now, or was given up."""
     with db.read() as tx:
         known = records.begun(tx, [work.order.approval.decision for work in works])
@@ -130,6 +162,11 @@ def _take_up(db: Database, works: Sequence[_Work]) -> None:
             )
         elif begun.certificate.stage is Stage.ISSUED:
             work.outcome = begun.certificate
+        elif begun.certificate.issuer_id != issuer.issuer.id:
+            work.outcome = Conflict(
+                f"The decision {work.order.approval.decision!r} began an issuance under another "
+                f"issuer than {issuer.issuer.name!r}; end it under that one."
+            )
         else:
             work.pending = begun.certificate
             work.ready = Ready(order=work.order, key=work.key, tbs=begun.tbs)
@@ -169,17 +206,23 @@ def _record_pending(db: Database, clock: Clock, issuer: SigningIssuer, works: li
 def _sign(issuer: SigningIssuer, work: _Work) -> None:
     if work.pending is None or work.ready is None:
         raise RuntimeError("Nothing is signed before it is recorded.")
-    der = signatures.sign(issuer.key, work.ready.tbs)
-    certificate = x509.load_der_x509_certificate(der)
+    work.der = signatures.sign(issuer.key, work.ready.tbs)
+
+
+def _verify(issuer: SigningIssuer, work: _Work) -> None:
+    if work.pending is None or work.ready is None or work.der is None:
+        raise RuntimeError("Nothing is verified before it is signed.")
+    certificate = x509.load_der_x509_certificate(work.der)
     if certificate.tbs_certificate_bytes != work.ready.tbs:
         raise RuntimeError("The signed certificate differs from its draft; it is given up.")
     try:
-        certificate.verify_directly_issued_by(issuer.certificate)
+        # The issuer's name and algorithm stand in the bytes that were compared, and were linted.
+        signatures.verify(issuer.certificate.public_key(), certificate)
     except InvalidSignature as error:
         raise RuntimeError(
             f"The key of {issuer.issuer.name!r} gave a signature that does not verify."
         ) from error
-    work.signed = Signed(order=work.order, pending=work.pending, der=der)
+    work.signed = Signed(order=work.order, pending=work.pending, der=work.der)
 
 
 def _record_issued(db: Database, clock: Clock, works: list[_Work]) -> None:

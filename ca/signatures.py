@@ -6,9 +6,13 @@ taken from there. RSA identifiers carry NULL parameters (RFC 4055 5), all others
 
 from typing import NamedTuple
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPrivateKeyTypes,
+    CertificatePublicKeyTypes,
+)
 
 from core import der
 
@@ -79,6 +83,24 @@ def sign(key: CertificateIssuerPrivateKeyTypes, tbs: bytes) -> bytes:
     """
     algorithm = algorithm_in(tbs)
     return assemble(tbs, algorithm, _sign(key, algorithm, tbs))
+
+
+def verify(key: CertificatePublicKeyTypes, certificate: x509.Certificate) -> None:
+    """Verify the signature of a certificate that `key` is to have made, by the algorithm inside.
+
+    Raises InvalidSignature, or TypeError when key and algorithm do not fit.
+    """
+    tbs, signature = certificate.tbs_certificate_bytes, certificate.signature
+    algorithm = algorithm_in(tbs)
+    if isinstance(key, rsa.RSAPublicKey) and algorithm in _RSA:
+        scheme = _RSA[algorithm]
+        key.verify(signature, tbs, scheme.padding, scheme.hash)
+    elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _EC:
+        key.verify(signature, tbs, ec.ECDSA(_EC[algorithm]))
+    elif isinstance(key, ed25519.Ed25519PublicKey) and algorithm == ED25519:
+        key.verify(signature, tbs)
+    else:
+        raise TypeError(f"A {type(key).__name__} makes no signature {algorithm.hex()}.")
 
 
 def assemble(tbs: bytes, algorithm: bytes, signature: bytes) -> bytes:

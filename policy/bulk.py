@@ -7,7 +7,8 @@ is new is issued. A refused row is judged anew each time.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,8 +18,8 @@ from ca import csr
 from ca.issue import Outcome as Issued
 from ca.model import Certificate
 from core.errors import AntinError, Invalid, SigningUnavailable
-from policy import tabular
-from policy.enrol import Desk, Wish, enrol_all
+from policy import enrol, tabular
+from policy.enrol import Desk, Wish
 from policy.tabular import Row
 
 COLUMNS = {
@@ -78,11 +79,51 @@ def read(path: Path) -> Iterator[Asked | Result]:
             yield asked
 
 
-def issue(desk: Desk, some: Sequence[Asked]) -> list[Result]:
-    """Issue what some rows ask for, with shared commits; return what became of each."""
+def issue(
+    desk: Desk, batches: Iterable[Sequence[Asked]], *, ahead: bool = False
+) -> Iterator[Result]:
+    """Issue what the rows ask for, in batches that share their commits; yield every row's result.
+
+    With `ahead`, one batch is decided, drafted and recorded while the token signs the one before;
+    without, this thread does everything in turn.
+    """
     begun = desk.office.clock.now()
-    outcomes = enrol_all(desk, [each.wish for each in some])
-    return [_result(each, outcome, begun) for each, outcome in zip(some, outcomes, strict=True)]
+    if not ahead:
+        for some in batches:
+            outcomes = enrol.enrol_all(desk, [each.wish for each in some])
+            yield from _results(some, outcomes, begun)
+        return
+    with ThreadPoolExecutor(1) as signer:
+        before = None
+        for some in batches:
+            enrolment = enrol.begin(desk, [each.wish for each in some])
+            following = _Batch(some, enrolment, signer.submit(enrolment.sign))
+            if before is not None:
+                yield from _results(before.rows, before.end(), begun)
+            before = following
+        if before is not None:
+            yield from _results(before.rows, before.end(), begun)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows that are being signed for."""
+
+    rows: Sequence[Asked]
+    enrolment: enrol.Enrolment
+    signing: Future[None]
+
+    def end(self) -> list[Issued]:
+        """Wait for the signatures and record them; return what became of each row."""
+        self.signing.result()
+        return self.enrolment.end()
+
+
+def _results(
+    rows: Sequence[Asked], outcomes: Sequence[Issued], begun: datetime
+) -> Iterator[Result]:
+    for asked, outcome in zip(rows, outcomes, strict=True):
+        yield _result(asked, outcome, begun)
 
 
 def _result(asked: Asked, outcome: Issued, begun: datetime) -> Result:

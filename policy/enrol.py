@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from ca import csr, names
-from ca.issue import Order, Outcome, issue_all
+from ca import csr, issue, names
+from ca.issue import Order, Outcome
 from ca.issuers import SigningIssuer
 from ca.model import Act, Certificate, HoldSource
 from ca.order import Replacement
@@ -16,7 +16,7 @@ from core import audit
 from core.database import Tx
 from core.errors import AntinError, NotFound, Refused
 from policy import decisions, facts, identifiers, register, rules
-from policy.model import Decision, Refusal, Wanted
+from policy.model import Decision, Facts, Refusal, Wanted
 from policy.office import Office
 from policy.records import decisions as stored
 from policy.records import subscribers
@@ -59,6 +59,7 @@ class _Work:
         self.checked: csr.Request | None = None
         self.subscriber: Subscriber | None = None
         self.subject: x509.Name | None = None
+        self.facts: Facts | None = None
         self.decision: Decision | None = None
         self.outcome: Outcome | None = None
 
@@ -141,6 +142,13 @@ def enrol_all(desk: Desk, wishes: Sequence[Wish]) -> list[Outcome]:
     A refusal stops no other, and is stored with its reasons. A wish whose `decision` was made by
     an earlier try goes on from there; no two of them may name the same.
     """
+    begun = begin(desk, wishes)
+    begun.sign()
+    return begun.end()
+
+
+def begin(desk: Desk, wishes: Sequence[Wish]) -> "Enrolment":
+    """Decide on many wishes and record what is to be signed for them; see `enrol_all`."""
     office, works = desk.office, [_Work(wish) for wish in wishes]
     now = office.clock.now()
     _each(works, lambda work: _check(work, office.rulebook(now)))
@@ -148,10 +156,26 @@ def enrol_all(desk: Desk, wishes: Sequence[Wish]) -> list[Outcome]:
     _decide(office, _open(works), now)  # COMMIT 1: the decisions either way
     allowed_ones = _open(works)
     orders = [_order(desk, work, now) for work in allowed_ones]
-    issued = issue_all(office.db, office.clock, desk.issuer, orders)  # COMMITS 2 and 3
-    for work, outcome in zip(allowed_ones, issued, strict=True):
-        work.outcome = outcome
-    return [_outcome(work) for work in works]
+    begun = issue.begin(office.db, office.clock, desk.issuer, orders)  # COMMIT 2: pending
+    return Enrolment(works, allowed_ones, begun)
+
+
+class Enrolment:
+    """Wishes that were decided, and what was allowed of them recorded: to be signed, then ended."""
+
+    def __init__(self, works: list[_Work], ordered: list[_Work], issuance: issue.Issuance) -> None:
+        """Keep the wishes, those that were allowed, and these on their way; made by `begin`."""
+        self._works, self._ordered, self._issuance = works, ordered, issuance
+
+    def sign(self) -> None:
+        """Have the token sign what was recorded; reaches no database."""
+        self._issuance.sign()
+
+    def end(self) -> list[Outcome]:
+        """Record what was signed as issued; return what became of each wish, in order."""
+        for work, outcome in zip(self._ordered, self._issuance.end(), strict=True):  # COMMIT 3
+            work.outcome = outcome
+        return [_outcome(work) for work in self._works]
 
 
 def _open(works: Sequence[_Work]) -> list[_Work]:
@@ -179,44 +203,45 @@ def _check(work: _Work, rulebook: Rulebook) -> None:
 
 
 def _look_up(office: Office, works: Sequence[_Work], now: datetime) -> None:
-    """Find subscribers and earlier decisions; the certificate's name comes from the register."""
+    """Find subscribers, earlier decisions, and the facts for those that are to be made."""
     open_works = _open(works)
-    rulebook = office.rulebook(now)
     with office.db.read() as tx:
         known = subscribers.subscribers_of(
             tx, office.vault, {work.wish.subscriber for work in open_works}
         )
         made = stored.earlier(tx, [work.key for work in open_works if work.wish.decision])
-    for work in open_works:
-        work.subscriber = known.get(work.wish.subscriber)
-        work.decision = made.get(work.key)
+        for work in open_works:
+            work.subscriber = known.get(work.wish.subscriber)
+            work.decision = made.get(work.key)
+        undecided = [work for work in open_works if work.decision is None]
+        wanted = [(work.wish.subscriber, work.wish.case) for work in undecided]
+        for work, found in zip(undecided, facts.of_all_wanted(tx, wanted), strict=True):
+            work.facts = found
+    rulebook = office.rulebook(now)
     _each(works, lambda work: _name(work, rulebook))
 
 
 def _name(work: _Work, rulebook: Rulebook) -> None:
+    """Find the certificate's name, which comes from the register."""
     if work.subscriber is None:
         raise NotFound(f"The register has no subscriber {work.wish.subscriber!r}.")
     work.subject = names.build(register.subject(work.subscriber, rulebook))
 
 
 def _decide(office: Office, works: Sequence[_Work], now: datetime) -> None:
-    undecided = [work for work in works if work.decision is None]
-    if not undecided:
-        return
-    with office.db.begin() as tx:
-        rulings = {}
-        wanted = [(work.wish.subscriber, work.wish.case) for work in undecided]
-        for work, known in zip(undecided, facts.of_all_wanted(tx, wanted), strict=True):
-            if known is None:
-                work.outcome = NotFound(f"The register has no subscriber {work.wish.subscriber!r}.")
-                continue
-            ruling = rules.admit(work.wanted, known, office.rulebook(now, known), now)
-            if not isinstance(ruling, Decision):
-                # Named by chance: the same wish may be allowed another time.
-                work.key = decisions.new_key()
-            rulings[work.key] = ruling
-            work.settle(ruling)
-        decisions.record_all(tx, rulings, office.actor)
+    rulings = {}
+    for work in works:
+        if work.decision is not None or work.facts is None:
+            continue
+        ruling = rules.admit(work.wanted, work.facts, office.rulebook(now, work.facts), now)
+        if not isinstance(ruling, Decision):
+            # Named by chance: the same wish may be allowed another time.
+            work.key = decisions.new_key()
+        rulings[work.key] = ruling
+        work.settle(ruling)
+    if rulings:
+        with office.db.begin() as tx:
+            decisions.record_all(tx, rulings, office.actor)
 
 
 def _order(desk: Desk, work: _Work, now: datetime) -> Order:

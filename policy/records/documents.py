@@ -129,14 +129,22 @@ def forget_reasons(tx: Tx, subscriber_id: str) -> None:
     tx.execute(update(document).where(own).values(reason="", expires_on=None))
 
 
+_DOCUMENT = (
+    document.c.subscriber_id, document.c.case_id, document.c.kind, document.c.form,
+    document.c.verdict, document.c.received_at, document.c.reason, document.c.expires_on,
+    document.c.id_kind,
+)  # fmt: skip
+"""What the rules look at, and whose it is."""
+
+
 def documents_of(
     tx: Tx, subscribers: Iterable[str]
 ) -> dict[tuple[str, str | None], tuple[Document, ...]]:
     """Return the documents of these subscribers by (subscriber, case), the original under None."""
     found: dict[tuple[str, str | None], list[Document]] = {}
     for names in batches(subscribers):
-        query = select(document).where(document.c.subscriber_id.in_(names)).order_by(document.c.id)
-        for row in tx.execute(query):
+        query = select(*_DOCUMENT).where(document.c.subscriber_id.in_(names))
+        for row in tx.execute(query.order_by(document.c.id)):
             key = (row.subscriber_id, row.case_id)
             found.setdefault(key, []).append(_document(row))
     return {key: tuple(documents) for key, documents in found.items()}

@@ -75,11 +75,18 @@ def subscriber_of(tx: Tx, vault: Vault, subscriber_id: str) -> Subscriber:
     return found[subscriber_id]
 
 
+_SUBSCRIBER = (
+    subscriber.c.id, subscriber.c.kind, subscriber.c.tax_code, subscriber.c.organisation,
+    subscriber.c.short_name, subscriber.c.province, subscriber.c.reseller, subscriber.c.personal,
+    subscriber.c.registered_at,
+)  # fmt: skip
+
+
 def subscribers_of(tx: Tx, vault: Vault, subscribers: Iterable[str]) -> dict[str, Subscriber]:
     """Return each named subscriber that the register has, with their personal data."""
     found: dict[str, Subscriber] = {}
     for names in batches(subscribers):
-        for row in tx.execute(select(subscriber).where(subscriber.c.id.in_(names))):
+        for row in tx.execute(select(*_SUBSCRIBER).where(subscriber.c.id.in_(names))):
             found[row.id] = Subscriber(
                 id=row.id,
                 kind=SubscriberKind(row.kind),

@@ -15,6 +15,7 @@ from core.database import Database
 from core.errors import Conflict, NotFound, Refused
 from tests.support import authority
 from tests.support.acts import Acts
+from tests.support.crash import Crash, CrashingDatabase
 
 YEAR = timedelta(days=365)
 
@@ -100,3 +101,19 @@ def test_refused(db: Database, clock: SetClock) -> None:
     rollover.retire(db, clock, "issuing", successor="issuing-2", **words)
     with pytest.raises(Conflict, match="was retired at"):
         rollover.retire(db, clock, "issuing", successor="issuing-2", **words)
+
+
+def test_begun_under_another_issuer(
+    db: Database, clock: SetClock, generations: tuple[SigningIssuer, SigningIssuer]
+) -> None:
+    """What was recorded under one generation is never signed by the next, whose name is the same.
+
+    The issuer it was recorded under ends it.
+    """
+    old, new = generations
+    order = authority.order("KH1", clock.now())
+    with pytest.raises(Crash):
+        issuance.issue(CrashingDatabase(db, 1, persisted=True), clock, old, order)
+    with pytest.raises(Conflict, match="under another issuer than 'issuing-2'"):
+        issuance.issue(db, clock, new, order)
+    assert issuance.issue(db, clock, old, order).issuer_id == old.issuer.id

@@ -45,7 +45,7 @@ def test_every_row_is_answered(ready: Bureau, tmp_path: Path) -> None:
     rows = [(name, key_request().decode(), "1") for name in ("KH00001", "KH00003", "KH00002")]
     asked, refused = read(write(tmp_path / "in.csv", [*rows, ("KH99999", rows[0][1], "1")]))
     assert not refused
-    found = bulk.issue(ready.desk, asked)
+    found = list(bulk.issue(ready.desk, [asked]))
     assert [each.outcome for each in found] == [
         Outcome.ISSUED, Outcome.REFUSED, Outcome.ISSUED, Outcome.REFUSED
     ]  # fmt: skip
@@ -58,13 +58,13 @@ def test_brought_again(ready: Bureau, tmp_path: Path) -> None:
     """A file with a row added issues that row alone; a refusal is judged anew."""
     rows = [(name, key_request().decode(), "1") for name in ("KH00001", "KH00004")]
     first, _ = read(write(tmp_path / "first.csv", rows))
-    before = bulk.issue(ready.desk, first)
+    before = list(bulk.issue(ready.desk, [first]))
     ready.tick()
     ready.enter("KH00004")
     second, _ = read(
         write(tmp_path / "second.csv", [("KH00002", key_request().decode(), "1"), *rows])
     )
-    found = bulk.issue(ready.desk, second)
+    found = list(bulk.issue(ready.desk, [second]))
     assert [each.outcome for each in found] == [
         Outcome.ISSUED, Outcome.ISSUED_BEFORE, Outcome.ISSUED
     ]  # fmt: skip
@@ -73,15 +73,16 @@ def test_brought_again(ready: Bureau, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("persisted", [False, True])
-@pytest.mark.parametrize("commit", [1, 2, 3])
-def test_crash(ready: Bureau, tmp_path: Path, commit: int, *, persisted: bool) -> None:
-    """Whichever commit fails, or persists and fails, the same file ends with one each."""
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("commit", [1, 2, 3, 4, 5, 6])
+def test_crash(ready: Bureau, tmp_path: Path, commit: int, *, ahead: bool, persisted: bool) -> None:
+    """Whichever commit of two batches fails, or persists and fails, all end with one each."""
     rows = [(name, key_request().decode(), "1") for name in ("KH00001", "KH00002")]
     asked, _ = read(write(tmp_path / "in.csv", rows))
     crashing = CrashingDatabase(ready.db, commit, persisted=persisted)
     with pytest.raises(Crash):
-        bulk.issue(ready.on(crashing), asked)
-    found = bulk.issue(ready.desk, asked)
+        list(bulk.issue(ready.on(crashing), [[each] for each in asked], ahead=ahead))
+    found = list(bulk.issue(ready.desk, [asked]))
     assert all(each.der for each in found)
     assert [len(ready.all_of(name)) for name in ("KH00001", "KH00002")] == [1, 1]
 
@@ -95,14 +96,14 @@ def test_request_beside_the_table(ready: Bureau, tmp_path: Path) -> None:
     assert [each.line for each in asked] == [2]
     assert all(each.outcome is Outcome.REFUSED and each.sentence for each in refused)
     assert [each.line for each in refused] == [3, 4, 5, 6, 7]
-    assert bulk.issue(ready.desk, asked)[0].der
+    assert next(bulk.issue(ready.desk, [asked])).der
 
 
 @pytest.mark.parametrize("years", ["", "0", "-1", "two", "99", "100", "²", "1.5"])
 def test_years(ready: Bureau, tmp_path: Path, years: str) -> None:
     """Years that are no number, or more than the rules allow, are that row's refusal."""
     asked, refused = read(write(tmp_path / "in.csv", [("KH00001", key_request().decode(), years)]))
-    found = [*refused, *bulk.issue(ready.desk, asked)]
+    found = [*refused, *bulk.issue(ready.desk, [asked])]
     assert [each.outcome for each in found] == [Outcome.REFUSED]
     assert not ready.all_of("KH00001")
 
@@ -111,7 +112,7 @@ def test_repeated_row(ready: Bureau, tmp_path: Path) -> None:
     """A row that stands twice is issued once, and the second says where the first is."""
     request = key_request().decode()
     asked, refused = read(write(tmp_path / "in.csv", [("KH00001", request, "1")] * 2))
-    assert [each.outcome for each in bulk.issue(ready.desk, asked)] == [Outcome.ISSUED]
+    assert [each.outcome for each in bulk.issue(ready.desk, [asked])] == [Outcome.ISSUED]
     (again,) = refused
     assert "repeats line" in again.sentence
 
@@ -121,7 +122,7 @@ def test_key_of_another(ready: Bureau, tmp_path: Path) -> None:
     request = key_request().decode()
     rows = [(name, request, "1") for name in ("KH00001", "KH00002")]
     asked, _ = read(write(tmp_path / "in.csv", rows))
-    found = bulk.issue(ready.desk, asked)
+    found = list(bulk.issue(ready.desk, [asked]))
     assert [each.outcome for each in found] == [Outcome.ISSUED, Outcome.REFUSED]
     assert "another subscriber" in found[1].sentence
 
