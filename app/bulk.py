@@ -24,7 +24,7 @@ from policy.enrol import Desk
 
 BATCH = 100
 """How many certificates share their commits."""
-MOST_BATCHES = 10
+MOST_BATCHES = 20
 """How many batches a process is handed out at once, in a long file."""
 # The thread that signs needs the interpreter several times for each signature, for moments only.
 # So long it waits for it when the other thread is busy; by itself it would wait 5 ms each time.
