@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from app.instance import STATEMENT_SUBSCRIBER
 from app.wiring import Works
-from ca import establish, records, statement
+from ca import establish, history, records, statement
 from ca.model import Act, Approval, Certificate, Issuer
 from core import audit, jws, serials
 from core.database import Tx
@@ -26,15 +26,15 @@ _EARLY = timedelta(days=365)
 _MOMENT = timedelta(seconds=1)
 
 
-def sign(works: Works, serial: int, at: datetime, *, actor: str) -> str:
+def sign(works: Works, serial: int, at: datetime, *, actor: str, issuer: str = "") -> str:
     """Return the statement on how the certificate with `serial` stood at `at`: a compact JWS.
 
     Raises NotFound for an unknown serial or while no certificate is there to sign under, Invalid
-    for an instant ahead.
+    for an instant ahead, Conflict when several issuers have the serial and `issuer` names none.
     """
     now, key = works.clock.now(), works.audit_key()
     with works.db.read() as tx:
-        found = records.by_serial(tx, serial)
+        found = history.certificate(tx, serial, issuer)
         issuers = {each.id: each for each in records.issuers(tx)}
         content = statement.build(
             issuer=issuers[found.issuer_id],

@@ -54,10 +54,19 @@ class PastHold:
     lifted_by: str | None = None
 
 
-def status_at(tx: Tx, serial: int, at: datetime) -> Answer:
-    """Answer for the certificate with `serial` at the instant `at`; raises NotFound."""
-    found = records.by_serial(tx, serial)
+def status_at(tx: Tx, serial: int, at: datetime, *, issuer: str = "") -> Answer:
+    """Answer for the certificate with `serial` at the instant `at`, of `issuer` if one is named.
+
+    Raises NotFound, or Conflict when several issuers have the serial and none is named.
+    """
+    found = certificate(tx, serial, issuer)
     return judge(found, records.events(tx, found.id), at)
+
+
+def certificate(tx: Tx, serial: int, issuer: str = "") -> Certificate:
+    """Return the certificate with `serial`, of `issuer` if one is named; raises as `status_at`."""
+    issuer_id = records.issuer_named(tx, issuer).id if issuer else None
+    return records.by_serial(tx, serial, issuer_id=issuer_id)
 
 
 def judge(certificate: Certificate, events: list[StatusEvent], at: datetime) -> Answer:

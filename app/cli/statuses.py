@@ -23,6 +23,7 @@ def status(
     serial: Annotated[str, typer.Argument(help="The certificate's serial in hex.")],
     at: Annotated[str, typer.Option(help="The instant asked about, with its zone.")] = "",
     *,
+    issuer: Annotated[str, typer.Option(help="Whose, when several have the serial.")] = "",
     signed: Annotated[
         bool, typer.Option("--signed", help="A signed statement (JWS) instead of a table.")
     ] = False,
@@ -39,13 +40,14 @@ def status(
     number = serials.parse(serial)
     moment = instant(at) if at else works.clock.now()
     if signed:
-        token = statements.sign(works, number, moment, actor=f"operator:{place(context).operator}")
+        actor = f"operator:{place(context).operator}"
+        token = statements.sign(works, number, moment, actor=actor, issuer=issuer)
         _hand_over(token, out)
         return
     if out is not None:
         raise Invalid("--out is for a statement; add --signed.")
     with works.db.read() as tx:
-        answer = history.status_at(tx, number, moment)
+        answer = history.status_at(tx, number, moment, issuer=issuer)
         events = engine.events(tx, answer.certificate.id)
     row, holds = _row(answer, history.beginning(events, moment)), history.holds(events)
     if as_json:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 
 from ca.model import Certificate, Hold, HoldSource, Stage, Standing, Status
-from ca.tables import certificate, hold
+from ca.tables import certificate, hold, issuer
 from core import serials
 from core.database import Tx, chunked
 from core.errors import Conflict, NotFound
@@ -17,9 +17,9 @@ from core.reasons import Reason
 def by_serial(
     tx: Tx, serial: int, *, issuer_id: int | None = None, lock: bool = False
 ) -> Certificate:
-    """Return the certificate with `serial` (of one issuer, or of any); raises NotFound.
+    """Return the certificate with `serial` (of one issuer, or of any), locked if wished.
 
-    Its row is locked until the transaction ends, if wished.
+    Raises NotFound, or Conflict when several issuers have one and none is named.
     """
     query = certificates().where(certificate.c.serial == serial)
     if issuer_id is not None:
@@ -29,10 +29,15 @@ def by_serial(
         raise NotFound(f"No certificate has the serial {serials.to_hex(serial)}.")
     if len(rows) > 1:
         raise Conflict(
-            f"{len(rows)} issuers have a certificate with the serial {serials.to_hex(serial)}; "
-            "name the issuer too."
+            f"{serials.to_hex(serial)} is the serial of certificates of several issuers, "
+            f"{' and '.join(_issuer_names(tx, rows))}: name the issuer too."
         )
     return with_holds(tx, rows)[0]
+
+
+def _issuer_names(tx: Tx, rows: Iterable[Row[Any]]) -> list[str]:
+    query = select(issuer.c.name).where(issuer.c.id.in_([row.issuer_id for row in rows]))
+    return list(tx.execute(query.order_by(issuer.c.id)).scalars())
 
 
 def by_decision(tx: Tx, decision: str) -> Certificate | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ca import establish, records, rollover
+from ca import establish, history, records, rollover
 from ca import issue as issuance
 from ca.issuers import SigningIssuer
 from ca.model import Act, Status
@@ -117,3 +117,24 @@ def test_begun_under_another_issuer(
     with pytest.raises(Conflict, match="under another issuer than 'issuing-2'"):
         issuance.issue(db, clock, new, order)
     assert issuance.issue(db, clock, old, order).issuer_id == old.issuer.id
+
+
+def test_one_serial_of_two_issuers(
+    db: Database,
+    clock: SetClock,
+    generations: tuple[SigningIssuer, SigningIssuer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A serial that two issuers gave is told of when the issuer is named; else both are named."""
+    monkeypatch.setattr("core.serials.draw", lambda: 0xA5 << 100)
+    made = [
+        issuance.issue(db, clock, each, authority.order(f"KH{number}", clock.now()))
+        for number, each in enumerate(generations)
+    ]
+    with db.read() as tx:
+        with pytest.raises(Conflict, match="several issuers, issuing and issuing-2: name"):
+            history.status_at(tx, made[0].serial, clock.now())
+        for each, issuer in zip(made, generations, strict=True):
+            name = issuer.issuer.name
+            answer = history.status_at(tx, each.serial, clock.now(), issuer=name)
+            assert answer.certificate == each
