@@ -56,6 +56,20 @@ CROSS JOIN (VALUES ('registration_form', 'paper_original'), ('contract', 'paper_
 ) AS paper (kind, form)
 WHERE paper.kind != 'contract' OR n % {lacking} != 0
 """
+_RESERVE = """
+INSERT INTO ocsp_reserve
+    (issuer_id, serial, algorithm, status, this_update, next_update, signer, head)
+SELECT issuer_id, serial, algorithm, 'good', :at, :ends, decode(repeat('00', 32), 'hex'),
+    decode(repeat('00', 700), 'hex')
+FROM certificate CROSS JOIN (VALUES ('sha1'), ('sha256')) AS hash (algorithm)
+WHERE subscriber LIKE 'KH%' ON CONFLICT DO NOTHING
+"""
+_PARTS = """
+INSERT INTO ocsp_reserve_part (issuer_id, part, due_at)
+SELECT issuer.id, part, :ends FROM issuer CROSS JOIN generate_series(0, 31) part
+WHERE issuer.name = 'issuing'
+ON CONFLICT (issuer_id, part) DO UPDATE SET due_at = excluded.due_at
+"""
 
 
 def enter(works: Works, size: int, at: datetime) -> None:
@@ -78,6 +92,16 @@ def enter(works: Works, size: int, at: datetime) -> None:
     connection.commit()
     raw.close()
     tidy(works)
+
+
+def reserve(works: Works, at: datetime) -> None:
+    """Enter an OCSP reserve as it stands when the worker has signed it; no answer of it is real.
+
+    The responder knows that by the signer, and signs for itself.
+    """
+    with works.db.begin() as tx:
+        for statement in (_RESERVE, _PARTS):
+            tx.execute(text(statement), {"at": at, "ends": at + timedelta(days=1)})
 
 
 def tidy(works: Works) -> None:

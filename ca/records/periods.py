@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from ca.model import Act, Certificate, Stage, Status, StatusEvent, Succession
 from ca.records.acts import event_of
@@ -81,11 +81,8 @@ def ending(
         .where(succession.c.predecessor_id == certificate.c.id, later.c.status != Status.REVOKED)
     )
     query = certificates().where(
-        or_(
-            certificate.c.not_after > after,
-            and_(certificate.c.not_after == after, certificate.c.id > after_id),
-        ),
-        certificate.c.not_after <= until,
+        certificate.c.not_after.between(after, until),  # this is what the index is asked for
+        or_(certificate.c.not_after > after, certificate.c.id > after_id),
         certificate.c.stage == Stage.ISSUED,
         certificate.c.status == Status.GOOD,
         ~replaced.exists(),

@@ -12,6 +12,7 @@ from policy import closing, orders, planning, rulebook, sweep
 from policy.model import Action, CampaignStage, Decision, Party, Request, Wanted
 from policy.records import campaigns
 from policy.records.campaigns import Campaign
+from policy.sweep import Share
 from tests.support.crash import Crash, CrashingDatabase
 from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, REVOKE_AT, TEXT, at
 from tests.support.office import Bureau
@@ -378,3 +379,13 @@ def test_paper_that_completes_before_the_date_is_no_news(announced: Bureau) -> N
     announced.move(HOLD_AT)
     sweep.enforce(announced.office, "spring", Act.SUSPEND)
     assert announced.actions("KH00001") == [Action.ISSUE, Action.REMIND]
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7])
+@pytest.mark.parametrize("step", [1, 2, 3, 10, 64, 1000])
+def test_slices_part_what_there_is_evenly(of: int, step: int) -> None:
+    """Each certificate is in one slice, and the slices are alike even of every tenth number."""
+    numbers = range(5, 5 + step * 10_000, step)
+    slices = [{each for each in numbers if Share(one, of).takes(each)} for one in range(1, of + 1)]
+    assert sorted(each for some in slices for each in some) == list(numbers)
+    assert max(map(len, slices)) - min(map(len, slices)) <= 10_000 * 0.02
