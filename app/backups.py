@@ -14,9 +14,10 @@ from app.ceremony import fact_lines
 from app.instance import VAULT_FILE
 from app.wiring import VAULT_CONTEXT, Works
 from core import durable, jws
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, Refused
 from hsm import backup, wrapping
 from hsm import ceremony as key_holder
+from hsm.ceremony import KeyRecord
 from hsm.inventory import AES
 from hsm.keyring import Keyring
 from hsm.keys import EcKey
@@ -98,11 +99,7 @@ class Copier:
         wrapped = path.read_bytes()
         with closing(self.works.instance.keyring_of({_KEY: [target]})) as keyring:
             made = not key_holder.exists(keyring, _KEY)
-            if made:
-                if wrappable:
-                    key_holder.require_named_imported(keyring, _KEY)
-                key_holder.make_secret(keyring, _KEY, wrappable=wrappable)
-            described = key_holder.describe(keyring, _KEY, wrappable=wrappable)
+            described = _target(keyring, made=made, wrappable=wrappable)
             new = keyring.secret(_KEY)
             if not made and _opens(new, wrapped):
                 raise Conflict(
@@ -154,6 +151,22 @@ class Copier:
         except NotFound:
             return None
         return key if isinstance(key, EcKey) else None
+
+
+def _target(keyring: Keyring, *, made: bool, wrappable: bool) -> KeyRecord:
+    """Return the key that a vault moves to, which is to be `made` or is there."""
+    if wrappable:
+        key_holder.require_named_imported(keyring, _KEY)
+    if made:
+        return key_holder.make_secret(keyring, _KEY, wrappable=wrappable)
+    there = key_holder.describe(keyring, _KEY, wrappable=wrappable)
+    if wrappable and there.findings:
+        raise Refused(
+            f"The key {there.key} on the token {there.token!r} is not wrappable as asked "
+            f"({'; '.join(there.findings)}); name one that is not there, to be made.",
+            code="key_attributes",
+        )
+    return there
 
 
 def _opens(key: SecretKey, wrapped: bytes) -> bool:

@@ -10,10 +10,9 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from core.errors import Conflict, Invalid, NotFound, Refused
+from core.errors import Invalid, NotFound, Refused
 from hsm import generation, mechanisms, objects, proof, secret
 from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass
 from hsm.cryptoki import CryptokiError
@@ -23,7 +22,7 @@ from hsm.mechanisms import PublicKey
 from hsm.objects import KeyName
 from hsm.place import Place
 from hsm.session import Session
-from hsm.wrapping import find_wrapping_key, run_once
+from hsm.wrapping import find_wrapping_key
 
 _FORMAT = "antin key backup 1"
 _IV_BYTES = 16
@@ -102,7 +101,7 @@ def export(keyring: Keyring, role: str, under: str) -> KeyBackup:
         elif found.public is None:
             raise NotFound(f"The token {session.name!r} does not give the key's public half.")
         else:
-            public = _spki(found.public)
+            public = mechanisms.spki(found.public)
         mechanism, iv = _choose(session), secrets.token_bytes(_IV_BYTES)
         handle = find_wrapping_key(session, wrapping.name)
         try:
@@ -126,7 +125,7 @@ def export(keyring: Keyring, role: str, under: str) -> KeyBackup:
             wrapped=wrapped,
         )
 
-    return run_once(place, act, f"back up the key {place.name}")
+    return place.once(act, f"back up the key {place.name}")
 
 
 def restore(keyring: Keyring, role: str, under: str, backup: KeyBackup) -> None:
@@ -142,8 +141,7 @@ def restore(keyring: Keyring, role: str, under: str, backup: KeyBackup) -> None:
     kind = ObjectClass.PRIVATE_KEY if public else ObjectClass.SECRET_KEY
 
     def act(session: Session) -> None:
-        if session.module.find(session.handle, place.name.template(kind)):
-            raise Conflict(f"There is a key {place.name} on the token {session.name!r} already.")
+        objects.require_free(session, place.name, kind)
         handle = find_wrapping_key(session, wrapping.name)
         with session.writable():
             made = [_unwrap(session, place.name, handle, backup, public)]
@@ -154,7 +152,7 @@ def restore(keyring: Keyring, role: str, under: str, backup: KeyBackup) -> None:
                     session.module.destroy_object(session.handle, each)
                 raise
 
-    run_once(place, act, f"restore the key {place.name}")
+    place.once(act, f"restore the key {place.name}")
 
 
 def _unwrap(
@@ -232,9 +230,3 @@ def _private_template(name: KeyName, public: PublicKey) -> Template:
         Attribute.EXTRACTABLE: False,
         Attribute.SIGN: True,
     }
-
-
-def _spki(public: PublicKey) -> bytes:
-    return public.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )

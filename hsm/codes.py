@@ -146,7 +146,6 @@ class Attribute(IntEnum):
     TOKEN = 0x1
     PRIVATE = 0x2
     LABEL = 0x3
-    VALUE = 0x11
     KEY_TYPE = 0x100
     ID = 0x102
     SENSITIVE = 0x103
@@ -155,8 +154,6 @@ class Attribute(IntEnum):
     WRAP = 0x106
     UNWRAP = 0x107
     SIGN = 0x108
-    SIGN_RECOVER = 0x109
-    VERIFY = 0x10A
     DERIVE = 0x10C
     MODULUS = 0x120
     MODULUS_BITS = 0x121
@@ -166,28 +163,23 @@ class Attribute(IntEnum):
     LOCAL = 0x163
     NEVER_EXTRACTABLE = 0x164
     ALWAYS_SENSITIVE = 0x165
-    MODIFIABLE = 0x170
     EC_PARAMS = 0x180
     EC_POINT = 0x181
-    ALWAYS_AUTHENTICATE = 0x202
 
 
 class ObjectClass(IntEnum):
-    """What kind of object it is, without the prefix CKO_."""
+    """The kinds of object that we handle, without the prefix CKO_."""
 
-    DATA = 0x0
-    CERTIFICATE = 0x1
     PUBLIC_KEY = 0x2
     PRIVATE_KEY = 0x3
     SECRET_KEY = 0x4
 
 
 class KeyType(IntEnum):
-    """What kind of key it is, without the prefix CKK_."""
+    """The kinds of key that we handle, without the prefix CKK_."""
 
     RSA = 0x0
     EC = 0x3
-    GENERIC_SECRET = 0x10
     AES = 0x1F
     EC_EDWARDS = 0x40
 
@@ -195,28 +187,12 @@ class KeyType(IntEnum):
 class TokenFlag(IntFlag):
     """What C_GetTokenInfo says of a token, without the prefix CKF_."""
 
-    RNG = 0x1
-    WRITE_PROTECTED = 0x2
     LOGIN_REQUIRED = 0x4
-    USER_PIN_INITIALIZED = 0x8
     PROTECTED_AUTHENTICATION_PATH = 0x100
     TOKEN_INITIALIZED = 0x400
     USER_PIN_COUNT_LOW = 0x10000
     USER_PIN_FINAL_TRY = 0x20000
     USER_PIN_LOCKED = 0x40000
-
-
-class MechanismFlag(IntFlag):
-    """What C_GetMechanismInfo says of a mechanism, without the prefix CKF_."""
-
-    HW = 0x1
-    ENCRYPT = 0x100
-    DECRYPT = 0x200
-    SIGN = 0x800
-    GENERATE = 0x8000
-    GENERATE_KEY_PAIR = 0x10000
-    WRAP = 0x20000
-    UNWRAP = 0x40000
 
 
 def name_of(rv: int) -> str:

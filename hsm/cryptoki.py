@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Invalid
-from hsm.codes import UNAVAILABLE, Attribute, Mechanism, Rv, TokenFlag, name_of
+from hsm.codes import UNAVAILABLE, Attribute, Rv, TokenFlag, name_of
 from hsm.layout import ROOM_BYTES, MechanismCall, Room, Template, lay_out
 from hsm.structures import (
     FUNCTIONS,
     FunctionList,
-    Info,
     InitializeArgs,
-    MechanismInfo,
     RawAttribute,
     SessionInfo,
     TokenInfo,
@@ -114,13 +112,6 @@ class Module:
         """Call C_Finalize: every session and object handle of the module is void afterwards."""
         self._do("C_Finalize", None)
 
-    def description(self) -> str:
-        """Return the library's maker, description and version."""
-        info = Info()
-        self._do("C_GetInfo", byref(info))
-        version = f"{info.library_version.major}.{info.library_version.minor}"
-        return f"{_text(info.manufacturer)}, {_text(info.description)} {version}"
-
     # Slots, tokens, mechanisms (PKCS#11 5.5)
 
     def slots(self) -> list[int]:
@@ -145,12 +136,6 @@ class Module:
     def mechanisms(self, slot: int) -> frozenset[int]:
         """Return the numbers of the mechanisms of the token in `slot`, vendors' own included."""
         return frozenset(self._list("C_GetMechanismList", slot))
-
-    def mechanism_info(self, slot: int, mechanism: Mechanism) -> MechanismInfo:
-        """Return the key sizes (in the mechanism's own unit) and flags of `mechanism`."""
-        info = MechanismInfo()
-        self._do("C_GetMechanismInfo", slot, int(mechanism), byref(info))
-        return info
 
     def init_token(self, slot: int, so_pin: ctypes.Array[ctypes.c_char], label: str) -> None:
         """Initialise the token in `slot`: everything on it is destroyed."""

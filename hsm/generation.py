@@ -8,12 +8,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 
-from core.errors import Conflict, NotFound, Refused
+from core.errors import NotFound, Refused
 from hsm.codes import Attribute, ObjectClass, Rv
 from hsm.cryptoki import CryptokiError
 from hsm.layout import MechanismCall, Template
 from hsm.mechanisms import GENERATION, RSA_BITS, KeyKind, PublicKey
-from hsm.objects import CURVE_OIDS, ED25519_PARAMS, KeyName, public_half
+from hsm.objects import CURVE_OIDS, ED25519_PARAMS, KeyName, public_half, require_free
 from hsm.session import Session
 
 _ID_BYTES = 8
@@ -33,8 +33,7 @@ def generate(session: Session, name: KeyName, kind: KeyKind, *, wrappable: bool)
     It is extractable only when it is to be `wrappable`, and then under a wrapping key alone.
     Raises Conflict when a key has that name already: none is ever replaced.
     """
-    if session.module.find(session.handle, name.template(ObjectClass.PRIVATE_KEY)):
-        raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
+    require_free(session, name, ObjectClass.PRIVATE_KEY)
     if GENERATION[kind] not in session.mechanisms:
         raise Refused(
             f"The token {session.name!r} cannot generate {kind} keys: "
@@ -73,10 +72,9 @@ def _templates(
     """Yield the templates of the public and the private half, the strictest first."""
     named: _Values = {
         Attribute.TOKEN: True,
-        Attribute.ID: name.id or secrets.token_bytes(_ID_BYTES),
+        Attribute.ID: secrets.token_bytes(_ID_BYTES),
+        **name.attributes(),
     }
-    if name.label is not None:
-        named[Attribute.LABEL] = name.label.encode()
     private: _Values = named | {
         Attribute.PRIVATE: True,
         Attribute.SENSITIVE: True,

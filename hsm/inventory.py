@@ -8,9 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hsm import objects
+from hsm import mechanisms, objects
 from hsm.codes import Attribute, ObjectClass
 from hsm.keyring import Keyring
 from hsm.mechanisms import PublicKey
@@ -69,10 +68,7 @@ def kind_of(public: PublicKey | None) -> str:
 
 def fingerprint(public: PublicKey | None) -> str:
     """Return the SHA-256 of the SubjectPublicKeyInfo in hex, nothing for an unknown one."""
-    if public is None:
-        return ""
-    spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).hexdigest()
+    return "" if public is None else hashlib.sha256(mechanisms.spki(public)).hexdigest()
 
 
 def _lines(session: Session, named: list[tuple[Place, str]]) -> list[KeyLine]:

@@ -17,13 +17,11 @@ from hsm.objects import KeyName
 from hsm.place import Place
 from hsm.pool import MOST_SESSIONS, Pool
 from hsm.secret import SecretKey
-from hsm.session import Session
 from hsm.uri import KeyUri
 
 T = TypeVar("T")
 
 TIME_LIMIT_SECONDS = 5.0
-_GENERATION_SECONDS = 120.0
 
 
 class Keyring:
@@ -77,7 +75,7 @@ class Keyring:
         """Return the AES key of `role`, which wraps the keys of a vault."""
         places = self.places(role)
 
-        def runs(act: Callable[[Session, int], bytes], doing: str) -> bytes:
+        def runs(act: secret.Act, doing: str) -> bytes:
             def on(place: Place, deadline: float) -> bytes:
                 return place.pool.run(
                     lambda session: act(
@@ -87,7 +85,7 @@ class Keyring:
                     lambda: doing,
                 )
 
-            return first_that_can(places, self.time_limit_seconds, on)
+            return _first_that_can(places, self.time_limit_seconds, on)
 
         return SecretKey(role, runs)
 
@@ -98,11 +96,9 @@ class Keyring:
         extractable in that way only. Raises Conflict when there is a key of that name already.
         """
         place = self.places(role)[0]
-        return place.pool.run(
+        return place.once(
             lambda session: generation.generate(session, place.name, kind, wrappable=wrappable),
-            time.monotonic() + max(self.time_limit_seconds, _GENERATION_SECONDS),
-            lambda: f"generate the {kind} key {place.name}",
-            repeat=False,
+            f"generate the {kind} key {place.name}",
         )
 
     def generate_secret(self, role: str, *, wrappable: bool = False) -> None:
@@ -111,11 +107,9 @@ class Keyring:
         A `wrappable` one can be backed up, as a key pair that was made so.
         """
         place = self.places(role)[0]
-        place.pool.run(
+        place.once(
             lambda session: secret.generate(session, place.name, wrappable=wrappable),
-            time.monotonic() + self.time_limit_seconds,
-            lambda: f"generate the AES key {place.name}",
-            repeat=False,
+            f"generate the AES key {place.name}",
         )
 
     def places(self, role: str) -> list[Place]:
@@ -178,14 +172,14 @@ class _Holder:
         if len(self._places) == 1:
             deadline = time.monotonic() + self._limit
             return self._places[0].sign(self._public, scheme, what, deadline)
-        return first_that_can(
+        return _first_that_can(
             self._places,
             self._limit,
             lambda place, deadline: place.sign(self._public, scheme, what, deadline),
         )
 
 
-def first_that_can(places: list[Place], limit: float, act: Callable[[Place, float], T]) -> T:
+def _first_that_can(places: list[Place], limit: float, act: Callable[[Place, float], T]) -> T:
     """Return what `act` gives on the first place that can, all tries within `limit` seconds.
 
     Each try gets its share of what is left, so that a token that hangs leaves time for the next.

@@ -15,7 +15,7 @@ from cryptography.utils import Buffer
 
 from core.errors import Refused
 from hsm import mechanisms
-from hsm.mechanisms import Message, Scheme
+from hsm.mechanisms import Message, PublicKey, Scheme
 
 Sign = Callable[[Scheme, Message], bytes]
 """Makes the raw signature of a message; raises SigningUnavailable when no token can."""
@@ -142,11 +142,7 @@ class Ed25519Key(_OnToken, ed25519.Ed25519PrivateKey):
 PrivateKey = RsaKey | EcKey | Ed25519Key
 
 
-def private_key(
-    name: str,
-    public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
-    sign: Sign,
-) -> PrivateKey:
+def private_key(name: str, public: PublicKey, sign: Sign) -> PrivateKey:
     """Return the key object that belongs to `public`, signing through `sign`."""
     if isinstance(public, rsa.RSAPublicKey):
         return RsaKey(name, public, sign)

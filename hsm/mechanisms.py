@@ -17,7 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from core.errors import Invalid, Refused
 from hsm.codes import Mechanism
@@ -196,6 +200,11 @@ def load_public(der: bytes) -> PublicKey:
         raise _refuse(f"a key of the kind {type(public).__name__}")
     require_known(public)
     return public
+
+
+def spki(public: PublicKey) -> bytes:
+    """Return a public key as the DER of its SubjectPublicKeyInfo."""
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def usual_scheme(public: PublicKey) -> Scheme:

@@ -40,7 +40,6 @@ class LoadedModule:
         self.reserved = reserved
         self.generation = 0
         self.locks_itself = True
-        self.initialized_at = 0.0
         self.visitors: set[Visitor] = set()
         self.opened: set[object] = set()
         self._inherited = False
@@ -160,7 +159,6 @@ class LoadedModule:
             self.locks_itself = False
         self._initialized, self._inherited = True, False
         self.generation += 1
-        self.initialized_at = time.monotonic()
 
     def _call_initialize(self, *, locking: bool) -> bool:
         """Call C_Initialize and return whether the module locks for itself."""

@@ -38,12 +38,13 @@ class KeyName:
 
     def template(self, kind: ObjectClass) -> Template:
         """Return what a search for objects of this class with this name asks for."""
-        wanted: dict[Attribute, bool | int | bytes] = {Attribute.CLASS: kind}
-        if self.label is not None:
-            wanted[Attribute.LABEL] = self.label.encode()
-        if self.id is not None:
-            wanted[Attribute.ID] = self.id
-        return wanted
+        return {Attribute.CLASS: kind, **self.attributes()}
+
+    def attributes(self) -> dict[Attribute, bytes]:
+        """Return the attributes that the name is made of."""
+        label = None if self.label is None else self.label.encode()
+        named = {Attribute.LABEL: label, Attribute.ID: self.id}
+        return {attribute: value for attribute, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,12 @@ def require_sound(found: Found, name: KeyName, token: str) -> None:
             "elsewhere and that is known, name it as imported in the configuration.",
             code="key_attributes",
         )
+
+
+def require_free(session: Session, name: KeyName, kind: ObjectClass) -> None:
+    """Raise Conflict when there is a key of this class and name: none is ever replaced."""
+    if session.module.find(session.handle, name.template(kind)):
+        raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
 
 
 def only(session: Session, name: KeyName, kind: ObjectClass) -> int:

@@ -1,5 +1,9 @@
 """One key on one token: bound to a session, proven by its first signature there."""
 
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
 from core.errors import Conflict, NotFound, Refused, SigningUnavailable
 from hsm import mechanisms, objects
 from hsm.cryptoki import CryptokiError
@@ -7,6 +11,10 @@ from hsm.mechanisms import Choice, Message, PublicKey, Scheme
 from hsm.objects import Found, KeyName
 from hsm.pool import Pool
 from hsm.session import Session
+
+T = TypeVar("T")
+
+_ONCE_SECONDS = 120.0
 
 
 class _Bound:
@@ -52,6 +60,14 @@ class Place:
         return self.pool.run(
             act, deadline, lambda: f"sign with the key {self.name} ({scheme.name})"
         )
+
+    def once(self, act: Callable[[Session], T], doing: str) -> T:
+        """Return what `act` gives on the key's token; an act that failed is not repeated.
+
+        It may take two minutes: some tokens think long over an RSA-4096 key.
+        """
+        deadline = time.monotonic() + _ONCE_SECONDS
+        return self.pool.run(act, deadline, lambda: doing, repeat=False)
 
     def _find(self, session: Session) -> Found:
         found = objects.find_private(session, self.name)

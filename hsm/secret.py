@@ -1,9 +1,8 @@
 """An AES-256 key on a token that encrypts other keys: the root of the personal-data vault."""
 
 from collections.abc import Callable
-from typing import Protocol
 
-from core.errors import Conflict, Invalid, Refused
+from core.errors import Invalid, Refused
 from hsm import envelope, objects
 from hsm.codes import Attribute, KeyType, Mechanism, ObjectClass, Rv
 from hsm.cryptoki import CryptokiError
@@ -14,12 +13,10 @@ from hsm.session import Session
 MOST_BYTES = 4096
 
 
-class Runs(Protocol):
-    """Runs an act on the first token that can, within the time limit."""
-
-    def __call__(self, act: Callable[[Session, int], bytes], doing: str) -> bytes:
-        """Return what `act` gives for a session and the key's handle in it."""
-        ...
+Act = Callable[[Session, int], bytes]
+"""Done in a session with the key's handle in it."""
+Runs = Callable[[Act, str], bytes]
+"""Runs an act, which the text names, on the first token that can, within the time limit."""
 
 
 class SecretKey:
@@ -76,8 +73,7 @@ def generate(session: Session, name: KeyName, *, wrappable: bool) -> None:
 
     It is extractable only when it is to be `wrappable`, and then under a wrapping key alone.
     """
-    if session.module.find(session.handle, name.template(ObjectClass.SECRET_KEY)):
-        raise Conflict(f"There is a key {name} on the token {session.name!r}; it is not replaced.")
+    objects.require_free(session, name, ObjectClass.SECRET_KEY)
     if Mechanism.AES_KEY_GEN not in session.mechanisms:
         raise _no_aes(session)
     wanted = template(name, extractable=wrappable) | {Attribute.VALUE_LEN: 32}

@@ -34,18 +34,6 @@ class InitializeArgs(Structure):
     ]
 
 
-class Info(Structure):
-    """CK_INFO."""
-
-    _fields_: ClassVar[_Fields] = [
-        ("cryptoki_version", Version),
-        ("manufacturer", c_char * 32),
-        ("flags", c_ulong),
-        ("description", c_char * 32),
-        ("library_version", Version),
-    ]
-
-
 class TokenInfo(Structure):
     """CK_TOKEN_INFO."""
 
@@ -79,16 +67,6 @@ class SessionInfo(Structure):
         ("state", c_ulong),
         ("flags", c_ulong),
         ("device_error", c_ulong),
-    ]
-
-
-class MechanismInfo(Structure):
-    """CK_MECHANISM_INFO."""
-
-    _fields_: ClassVar[_Fields] = [
-        ("min_key_size", c_ulong),
-        ("max_key_size", c_ulong),
-        ("flags", c_ulong),
     ]
 
 
@@ -154,13 +132,13 @@ _room = (c_void_p, _ulong_p)
 FUNCTIONS: tuple[tuple[str, tuple[type, ...] | None], ...] = (
     ("C_Initialize", (c_void_p,)),
     ("C_Finalize", (c_void_p,)),
-    ("C_GetInfo", (POINTER(Info),)),
+    ("C_GetInfo", None),
     ("C_GetFunctionList", None),
     ("C_GetSlotList", (c_ubyte, c_void_p, _ulong_p)),
     ("C_GetSlotInfo", None),
     ("C_GetTokenInfo", (_slot, POINTER(TokenInfo))),
     ("C_GetMechanismList", (_slot, c_void_p, _ulong_p)),
-    ("C_GetMechanismInfo", (_slot, c_ulong, POINTER(MechanismInfo))),
+    ("C_GetMechanismInfo", None),
     ("C_InitToken", (_slot, c_void_p, c_ulong, c_char_p)),
     ("C_InitPIN", (_session, c_void_p, c_ulong)),
     ("C_SetPIN", None),

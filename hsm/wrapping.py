@@ -5,14 +5,12 @@ this and forgets (RSA-OAEP, PKCS#11 2.1.8). At no time is it in our memory in th
 """
 
 import secrets
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from core.errors import Conflict, NotFound, Refused
+from core.errors import NotFound, Refused
 from hsm import objects, secret
 from hsm.codes import Attribute, Mechanism, ObjectClass
 from hsm.cryptoki import CryptokiError
@@ -22,9 +20,6 @@ from hsm.objects import KeyName
 from hsm.place import Place
 from hsm.session import Session
 
-T = TypeVar("T")
-
-_SECONDS = 60.0
 _SHA1_MGF = 1
 _CARRIER_BITS = 3072
 _F4 = b"\x01\x00\x01"
@@ -40,13 +35,13 @@ def share_wrapping_key(keyring: Keyring, first: str, second: str) -> None:
         _require_free(place)
     carrier = KeyName(f"transport-{secrets.token_hex(8)}", secrets.token_bytes(8))
     try:
-        public = run_once(target, lambda s: _make_carrier(s, carrier), "make a transport key")
-        wrapped = run_once(
-            source, lambda s: _make_and_wrap(s, source.name, public), "share its wrapping key"
+        public = target.once(lambda s: _make_carrier(s, carrier), "make a transport key")
+        wrapped = source.once(
+            lambda s: _make_and_wrap(s, source.name, public), "share its wrapping key"
         )
-        run_once(target, lambda s: _take_in(s, target.name, carrier, wrapped), "take the key in")
+        target.once(lambda s: _take_in(s, target.name, carrier, wrapped), "take the key in")
     finally:
-        run_once(target, lambda s: _forget(s, carrier), "forget its transport key")
+        target.once(lambda s: _forget(s, carrier), "forget its transport key")
 
 
 def find_wrapping_key(session: Session, name: KeyName) -> int:
@@ -60,25 +55,16 @@ def find_wrapping_key(session: Session, name: KeyName) -> int:
     return handles[0]
 
 
-def run_once(place: Place, act: Callable[[Session], T], doing: str) -> T:
-    """Return what `act` gives on the place's token; an act that failed is not repeated."""
-    deadline = time.monotonic() + _SECONDS
-    return place.pool.run(act, deadline, lambda: doing, repeat=False)
-
-
 def _require_free(place: Place) -> None:
-    def act(session: Session) -> None:
-        if session.module.find(session.handle, place.name.template(ObjectClass.SECRET_KEY)):
-            raise Conflict(
-                f"There is a key {place.name} on the token {session.name!r}; it is not replaced."
-            )
-
-    run_once(place, act, "look for a wrapping key")
+    place.once(
+        lambda session: objects.require_free(session, place.name, ObjectClass.SECRET_KEY),
+        "look for a wrapping key",
+    )
 
 
 def _make_carrier(session: Session, carrier: KeyName) -> rsa.RSAPublicKey:
     """Make the RSA pair that lives for one transport."""
-    named: Template = {Attribute.TOKEN: True, **_named(carrier)}
+    named: Template = {Attribute.TOKEN: True, **carrier.attributes()}
     public = {
         **named,
         Attribute.MODULUS_BITS: _CARRIER_BITS,
@@ -139,30 +125,19 @@ def _forget(session: Session, carrier: KeyName) -> None:
                     session.module.destroy_object(session.handle, handle)
 
 
-def _named(name: KeyName) -> Template:
-    template = dict(name.template(ObjectClass.PRIVATE_KEY))
-    del template[Attribute.CLASS]
-    return template
-
-
 def _oaep() -> MechanismCall:
     """RSA-OAEP with SHA-1, the only one that every token has; it needs no collision resistance."""
     return oaep_call(Mechanism.SHA_1, _SHA1_MGF)
 
 
-class _refusing:  # noqa: N801 - reads as a word in a with statement
-    """Turns what a token says no to into Refused, with what was to be done."""
-
-    def __init__(self, session: Session, doing: str) -> None:
-        self._session, self._doing = session, doing
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CryptokiError):
-            raise Refused(
-                f"The token {self._session.name!r} cannot {self._doing} ({error}); keys cannot be "
-                "copied between these two tokens.",
-                code="wrapping_not_on_token",
-            ) from None
+@contextmanager
+def _refusing(session: Session, doing: str) -> Iterator[None]:
+    """Turn what a token says no to into Refused, with what was to be done."""
+    try:
+        yield
+    except CryptokiError as error:
+        raise Refused(
+            f"The token {session.name!r} cannot {doing} ({error}); keys cannot be copied between "
+            "these two tokens.",
+            code="wrapping_not_on_token",
+        ) from None

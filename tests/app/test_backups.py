@@ -203,8 +203,10 @@ def test_vault_moves(opened: Open, tmp_path: Path) -> None:
     with (home / "antin.toml").open("a") as config:
         config.write('[documents]\nreaders = ["lan"]\n')
     before = _kept(terminal, tmp_path)
+    fixed = f"{_uri(home, 'vault')}&x-imported=true"
     target = _uri(home, "vault").replace("object=vault", "object=vault-2")
     move = ("hsm", "move-vault", "--wrappable", "--to")
+    assert "'vault' on the token 'antin' is not wrappable" in _refused(terminal, *move, fixed)
     assert "is to be wrappable" in _refused(terminal, *move, target)
     _ran(terminal, *move, f"{target}&x-imported=true")
     assert "made by another key" in _refused(terminal, "dossier", "export", tmp_path / "x.csv")

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from core.errors import Conflict, Invalid, NotFound, Refused, SigningUnavailable
-from hsm import backup
+from hsm import backup, mechanisms
 from hsm.check import check
 from hsm.codes import Attribute
 from hsm.keyring import Keyring
@@ -200,7 +200,7 @@ def test_changed_backup(pair):
     good = backup.export(pair, "p256", "wrap")
     for changed in (
         dataclasses.replace(good, wrapped=good.wrapped[:-1] + bytes([good.wrapped[-1] ^ 1])),
-        dataclasses.replace(good, public=backup._spki(other)),
+        dataclasses.replace(good, public=mechanisms.spki(other)),
     ):
         with pytest.raises(Refused):
             backup.restore(pair, "p256-copy", "wrap-copy", changed)
