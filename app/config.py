@@ -68,7 +68,8 @@ class Database(_Table):
 class Keys(_Table):
     """The PKCS#11 URIs of the key of each role; several URIs are copies on several tokens.
 
-    `issuers` are further issuers by their short names, such as those that were taken over.
+    `issuers` are further issuers by their short names, such as those that were taken over;
+    `audit_next` is the key that the audit trail is to be handed over to.
     """
 
     root: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class Keys(_Table):
     ocsp: tuple[str, ...]
     vault: tuple[str, ...]
     audit: tuple[str, ...] = ()
+    audit_next: tuple[str, ...] = ()
     issuers: dict[ShortName, tuple[str, ...]] = {}
 
     def by_role(self) -> dict[str, tuple[str, ...]]:

@@ -92,7 +92,7 @@ def certify(works: Works) -> x509.Certificate:
 
 
 def renew(works: Works) -> bool:
-    """Certify anew when none is there, it ends within a year, or the issuing CA is another one.
+    """Certify anew when none is there, it ends within a year, or issuing CA or key are others.
 
     One that lasts as long as the issuing CA is the last under it.
     """
@@ -104,7 +104,10 @@ def renew(works: Works) -> bool:
         issued = records.of_subscriber(tx, STATEMENT_SUBSCRIBER)
     enough = min(now + _EARLY, issuer.not_after - _MOMENT)
     if any(
-        each.der and not each.revoked and each.issuer_id == issuer.id and each.not_after > enough
+        _is_of(works, each)
+        and not each.revoked
+        and each.issuer_id == issuer.id
+        and each.not_after > enough
         for each in issued
     ):
         return False
@@ -116,7 +119,7 @@ def _signer(tx: Tx, works: Works, now: datetime) -> Certificate:
     issued = [
         each
         for each in records.of_subscriber(tx, STATEMENT_SUBSCRIBER)
-        if each.der and not each.revoked and not each.expired(now)
+        if _is_of(works, each) and not each.revoked and not each.expired(now)
     ]
     if not issued:
         raise NotFound(
@@ -124,6 +127,14 @@ def _signer(tx: Tx, works: Works, now: datetime) -> Certificate:
             f"which issues one by the CA {works.instance.config.issuer!r}."
         )
     return issued[-1]
+
+
+def _is_of(works: Works, certificate: Certificate) -> bool:
+    """Whether it is a certificate of the key that signs now: the audit key may have changed."""
+    if certificate.der is None:
+        return False
+    found = x509.load_der_x509_certificate(certificate.der).public_key()
+    return found == works.audit_key().public_key()
 
 
 def _chain(issuers: dict[int, Issuer], signer: Certificate) -> list[bytes]:

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.wiring import Works
-from core import durable, proof, sealing
+from core import durable, handover, proof, sealing
 from core.database import Tx
-from core.errors import Conflict, Invalid
+from core.errors import AntinError, Conflict, Invalid
+from core.handover import Keys
 from core.proof import Progress, Report
 from core.sealing import Checkpoint
 
@@ -49,13 +50,24 @@ def seal(works: Works, *, sign_now: bool = False) -> Checkpoint | None:
         )
     if not (due or sign_now):
         return None
-    kept = _kept(works, public_key(works))
+    kept = kept_here(works, line(works, public_key(works)))
     signed = sealing.checkpoint(works.db, now, works.audit_key(), kept=kept)
     if signed is not None and (kept is None or kept.position < signed.position):
-        path = _path(works)
-        path.parent.mkdir(exist_ok=True)
-        durable.write(path, signed.token.encode())
+        keep(works, signed)
     return signed
+
+
+def keep(works: Works, signed: Checkpoint) -> None:
+    """Keep a checkpoint beside the database, in the place of the one before."""
+    path = _path(works)
+    path.parent.mkdir(exist_ok=True)
+    durable.write(path, signed.token.encode())
+
+
+def line(works: Works, key: ec.EllipticCurvePublicKey) -> Keys:
+    """Return the keys that signed the trail one after another; raises Conflict without `key`."""
+    with works.db.read() as tx:
+        return handover.follow(key, sealing.handovers(tx), sealing.CHECKPOINT)
 
 
 def public_key(works: Works, pem: Path | None = None) -> ec.EllipticCurvePublicKey:
@@ -85,15 +97,19 @@ def examine(
 ) -> Report:
     """Examine the whole trail, with the checkpoint that is kept here and those in `kept`.
 
-    Raises Refused when a kept checkpoint is not signed by `key`.
+    Raises Refused when a kept checkpoint is not signed by `key`, or by the one whose turn it was.
     """
-    here = _kept(works, key)
+    try:
+        keys = line(works, key)
+    except AntinError:  # the examination says why
+        keys = handover.alone(key)
+    here = kept_here(works, keys)
     outside = [here] if here is not None else []
-    outside += [sealing.read_checkpoint(key, path.read_text("ascii")) for path in kept]
+    outside += [sealing.read_kept(keys, path.read_text("ascii")) for path in kept]
     with works.db.read() as tx:
         report = proof.examine(tx, key, kept=outside, progress=progress)
-    if report.sealed and not report.checkpoints:
-        unsigned = f"None of the {report.sealed} sealed entries is under a checkpoint."
+    if report.sealed and not report.signed:
+        unsigned = f"None of the {report.sealed} sealed entries is under a checkpoint of this key."
         report = replace(report, findings=(*report.findings, unsigned))
     return report
 
@@ -172,9 +188,10 @@ def _begun(tx: Tx, stream: BinaryIO, part: Path) -> tuple[dict[str, Any], int] |
     return (first, after) if after else None
 
 
-def _kept(works: Works, key: ec.EllipticCurvePublicKey) -> Checkpoint | None:
+def kept_here(works: Works, keys: Keys) -> Checkpoint | None:
+    """Return the checkpoint that is kept beside the database; raises Refused when it is forged."""
     path = _path(works)
-    return sealing.read_checkpoint(key, path.read_text("ascii")) if path.exists() else None
+    return sealing.read_kept(keys, path.read_text("ascii")) if path.exists() else None
 
 
 def _path(works: Works) -> Path:

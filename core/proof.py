@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Row, Select, bindparam, exists, select
 
-from core import sealing
+from core import handover, sealing
 from core.audit import audit_checkpoint, audit_entry, audit_link, audit_unsealed
 from core.chain import START, Entry, Head, hash_of
 from core.database import Tx
 from core.errors import AntinError
+from core.handover import Keys
 from core.sealing import Checkpoint
 
 FORMAT = 1
@@ -64,13 +65,14 @@ def examine(
     kept: Sequence[Checkpoint] = (),
     progress: Progress = lambda _position: None,
 ) -> Report:
-    """Examine the whole trail with the audit key's public half.
+    """Examine the whole trail with the public half of the audit key, of whichever generation.
 
     `kept` are checkpoints from outside the database (see `sealing.read_checkpoint`): the trail
     must still hold what they sign. They alone prove that no tail was cut off.
     """
     notes = _Notes()
-    stored = list(_checkpoints(tx, key, notes))
+    keys = _keys(tx, key, notes)
+    stored = list(_checkpoints(tx, keys, notes))
     wanted: dict[int, list[Checkpoint]] = {}
     for each in (*stored, *kept):
         wanted.setdefault(each.position, []).append(each)
@@ -84,7 +86,7 @@ def examine(
     _look_at_waiting(tx, notes)
     return Report(
         sealed=end.position,
-        signed=max((each.position for each in stored), default=0),
+        signed=max((each.position for each in stored if keys.trusted(each.position)), default=0),
         waiting=sealing.waiting(tx),
         checkpoints=len(stored),
         findings=tuple(notes.sentences),
@@ -92,7 +94,7 @@ def examine(
 
 
 def heading(tx: Tx, key: ec.EllipticCurvePublicKey) -> dict[str, Any]:
-    """Return the first line of an export of the trail as it stands now."""
+    """Return the first line of an export of the trail as it stands now; `key` is the newest."""
     end, newest = sealing.head(tx), sealing.newest_checkpoint(tx)
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return {
@@ -100,6 +102,7 @@ def heading(tx: Tx, key: ec.EllipticCurvePublicKey) -> dict[str, Any]:
         "entries": end.position,
         "head": end.hash.hex(),
         "key": pem.decode("ascii"),
+        "handovers": sealing.handovers(tx),
         "waiting": sealing.waiting(tx),
         "checkpoint": None if newest is None else newest.token,
     }
@@ -161,10 +164,18 @@ def _walk(tx: Tx, wanted: dict[int, list[Checkpoint]], notes: _Notes, progress: 
     return end
 
 
-def _checkpoints(tx: Tx, key: ec.EllipticCurvePublicKey, notes: _Notes) -> Iterator[Checkpoint]:
+def _keys(tx: Tx, key: ec.EllipticCurvePublicKey, notes: _Notes) -> Keys:
+    try:
+        return handover.follow(key, sealing.handovers(tx), sealing.CHECKPOINT)
+    except AntinError as error:
+        notes.add(str(error))
+        return handover.alone(key)
+
+
+def _checkpoints(tx: Tx, keys: Keys, notes: _Notes) -> Iterator[Checkpoint]:
     for row in tx.execute(select(audit_checkpoint).order_by(audit_checkpoint.c.position)):
         try:
-            found = sealing.read_checkpoint(key, row.token)
+            found = sealing.read_kept(keys, row.token)
         except AntinError as error:
             notes.add(f"The checkpoint at position {row.position} is not to be trusted: {error}")
             continue

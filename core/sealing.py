@@ -10,25 +10,25 @@ another one, and the chain keeps the order of commits:
 - of two acts of which one was committed before the other began, the first stands first: whoever
   sees the second sees the first too, and its number is lower.
 
-A checkpoint is a JSON Web Signature by the key of the role `audit`. What is not yet under a
-checkpoint is as safe as the database is; a checkpoint that is kept elsewhere also proves that the
-trail was not cut off. No checkpoint is signed over a chain that does not go on from the ones
-before: whoever cut or rewrote the trail does not get the signature that would hide it.
+A checkpoint is a JSON Web Signature by the key of the role `audit`; another key follows that one
+only by a handover (see `handover`). What is not yet under a checkpoint is as safe as the database
+is; a checkpoint that is kept elsewhere also proves that the trail was not cut off. No checkpoint is
+signed over a chain that does not go on from the ones before: whoever cut or rewrote the trail does
+not get the signature that would hide it.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, func, insert, select, text
-from sqlalchemy.exc import IntegrityError
 
-from core import jws
+from core import handover, jws
 from core.audit import audit_checkpoint, audit_entry, audit_link, audit_unsealed
 from core.chain import START, Entry, Head, extend
 from core.database import Database, Tx, chunked
-from core.errors import Conflict
+from core.errors import Conflict, Refused
+from core.handover import Keys
 
 CHECKPOINT = "antin-audit-checkpoint+jws"
 """The `typ` of a checkpoint's signature."""
@@ -38,12 +38,16 @@ _BATCH = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A signed end of the chain; `token` is the JWS, the other fields are what it signs."""
+    """A signed end of the chain; `token` is the JWS, the other fields are what it signs.
+
+    A handover names the key that signs from there on in `following` (DER), others nobody.
+    """
 
     position: int
     hash: bytes
     at: datetime
     token: str
+    following: bytes = b""
 
 
 def seal(db: Database, *, batch: int = _BATCH) -> int:
@@ -79,21 +83,84 @@ def checkpoint(
     """Sign the end of the chain and store that; None when the newest checkpoint says it already.
 
     `kept` is a checkpoint from outside the database. Raises Conflict when the chain does not go on
-    from it or from the newest stored one, SigningUnavailable when no token signs: sealing goes on.
+    from it or from the newest stored one, or when `key` is not the one that signs now;
+    SigningUnavailable when no token signs: sealing goes on.
     """
-    with db.read() as tx:
-        end, newest = head(tx), newest_checkpoint(tx)
-        for earlier in (newest, kept):
-            _require_continued(tx, earlier)
+    end, newest = _end(db, key, kept)
     if end == START or (newest is not None and newest.position == end.position):
         return None
     signed = _sign(end, now, key)
     # Two workers may sign the same end at once: the one that stored it first is enough.
-    with suppress(IntegrityError), db.begin() as tx:  # COMMIT: the checkpoint
-        tx.execute(
-            insert(audit_checkpoint).values(position=end.position, at=now, token=signed.token)
-        )
+    _store(db, signed, key)
     return signed
+
+
+def hand_over(
+    db: Database,
+    now: datetime,
+    key: ec.EllipticCurvePrivateKey,
+    to: ec.EllipticCurvePublicKey,
+    *,
+    kept: Checkpoint | None = None,
+) -> Checkpoint:
+    """Sign the end of the chain for the last time with `key`, and name the key that signs then.
+
+    Raises as `checkpoint`, and Conflict when the end is signed already.
+    """
+    end, _ = _end(db, key, kept)
+    signed = _sign(end, now, key, to=to)
+    if not _store(db, signed, key):
+        raise Conflict("The end of the audit trail was signed at the same moment; try again.")
+    return signed
+
+
+def _end(
+    db: Database, key: ec.EllipticCurvePrivateKey, kept: Checkpoint | None
+) -> tuple[Head, Checkpoint | None]:
+    with db.read() as tx:
+        end, newest = head(tx), newest_checkpoint(tx)
+        for earlier in (newest, kept):
+            _require_continued(tx, earlier)
+    _require_in_force(newest, key)
+    return end, newest
+
+
+def _store(db: Database, signed: Checkpoint, key: ec.EllipticCurvePrivateKey) -> bool:
+    """Store a checkpoint unless its end is signed; a handover in between is not passed over."""
+    with db.begin() as tx:  # COMMIT: the checkpoint
+        _let_no_other_seal(tx)
+        newest = newest_checkpoint(tx)
+        _require_in_force(newest, key)
+        if newest is not None and newest.position >= signed.position:
+            return False
+        tx.execute(
+            insert(audit_checkpoint).values(
+                position=signed.position, at=signed.at, token=signed.token
+            )
+        )
+        return True
+
+
+def _require_in_force(newest: Checkpoint | None, key: ec.EllipticCurvePrivateKey) -> None:
+    """Raise Conflict when another key than `key` signed last, or was named to sign from now on."""
+    if newest is None:
+        return
+    own = handover.octets(key.public_key())
+    if newest.following not in {b"", own}:
+        raise Conflict(
+            f"The audit trail was handed over to the key {handover.fingerprint(newest.following)}; "
+            f"{handover.fingerprint(own)} signs it no more. Name the new key as audit in the table "
+            "[keys] of the configuration."
+        )
+    if newest.following != own:
+        try:
+            read_checkpoint(key.public_key(), newest.token)
+        except Refused as error:
+            raise Conflict(
+                f"The newest checkpoint is not by the audit key {handover.fingerprint(own)}, and "
+                "nothing was handed over to that one; name the key that signed it, and use "
+                "`antin audit hand-over`."
+            ) from error
 
 
 def head(tx: Tx) -> Head:
@@ -108,6 +175,12 @@ def newest_checkpoint(tx: Tx) -> Checkpoint | None:
     query = select(audit_checkpoint.c.token).order_by(audit_checkpoint.c.position.desc())
     token = tx.execute(query.limit(1)).scalar_one_or_none()
     return None if token is None else _read(token)
+
+
+def handovers(tx: Tx) -> list[str]:
+    """Return the checkpoints that are handovers, in their order, as they are stored."""
+    query = select(audit_checkpoint.c.token).order_by(audit_checkpoint.c.position)
+    return [token for token in tx.execute(query).scalars() if "next" in jws.read(token)[1]]
 
 
 def waiting(tx: Tx) -> int:
@@ -131,6 +204,11 @@ def read_checkpoint(key: ec.EllipticCurvePublicKey, token: str) -> Checkpoint:
     """Return the checkpoint in `token`; raises Refused when `key` did not sign it, or Invalid."""
     jws.verify(key, token, typ=CHECKPOINT)
     return _read(token)
+
+
+def read_kept(keys: Keys, token: str) -> Checkpoint:
+    """Return the checkpoint in `token`, signed by the key whose turn it was; raises likewise."""
+    return read_checkpoint(keys.at(_read(token).position), token)
 
 
 def _seal_batch(tx: Tx, batch: int) -> int:
@@ -171,15 +249,21 @@ def _require_continued(tx: Tx, earlier: Checkpoint | None) -> None:
         )
 
 
-def _sign(end: Head, now: datetime, key: ec.EllipticCurvePrivateKey) -> Checkpoint:
-    at = now.astimezone(UTC)
+def _sign(
+    end: Head,
+    now: datetime,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    to: ec.EllipticCurvePublicKey | None = None,
+) -> Checkpoint:
     payload = {
         "position": end.position,
         "hash": end.hash.hex(),
-        "at": at.isoformat(timespec="microseconds"),
+        "at": now.astimezone(UTC).isoformat(timespec="microseconds"),
     }
-    token = jws.sign(key, payload, typ=CHECKPOINT)
-    return Checkpoint(position=end.position, hash=end.hash, at=at, token=token)
+    if to is not None:
+        payload |= handover.statement(key.public_key(), to)
+    return _read(jws.sign(key, payload, typ=CHECKPOINT))
 
 
 def _read(token: str) -> Checkpoint:
@@ -190,6 +274,7 @@ def _read(token: str) -> Checkpoint:
             hash=bytes.fromhex(payload["hash"]),
             at=datetime.fromisoformat(payload["at"]),
             token=token,
+            following=handover.octets_of(payload, "next") if "next" in payload else b"",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Conflict(

@@ -10,11 +10,15 @@ transcript states it), and the key is taken from the export. --kept are checkpoi
 (one JSON Web Signature in each file): only with them can it be told that the whole trail was not
 cut back to an earlier state. Memory does not grow with the trail.
 
+The audit key may have changed: each key's last checkpoint, a handover, names the next key. The key
+given may be any of them; what it or a later one signed counts as proven, for trust goes forward
+only, and every checkpoint signs all before it.
+
 Exit codes: 0 the trail is sound, 1 it is not, 2 wrong usage.
 
 The form, line by line, all JSON:
     {"antin_audit_export": 1, "entries": N, "head": HASH, "key": PEM, "checkpoint": JWS or null,
-     "waiting": W}                                    on one line
+     "waiting": W, "handovers": [JWS, ...]}           on one line
     {"position": n, "hash": HASH, "entry": {...}}      for n = 1 .. N; HASH is SHA-256 (hex) over
                                                       the hash before and the entry's JSON with
                                                       sorted keys and no blanks, in UTF-8
@@ -27,6 +31,7 @@ import base64
 import hashlib
 import json
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -51,7 +56,7 @@ class Trail:
 
     def __init__(self, key: ec.EllipticCurvePublicKey) -> None:
         """Begin before the first line."""
-        self.key = key
+        self.keys, self.ends, self.known = [key], list[int](), 0
         self.findings: list[str] = []
         self.position = 0
         self.hash = bytes(32)
@@ -75,8 +80,30 @@ class Trail:
         promised, token = line.get("entries"), line.get("checkpoint")
         self.promised = promised if isinstance(promised, int) else None
         self.head_hash = line.get("head")
+        handovers = line.get("handovers", [])
+        self.follow(handovers if isinstance(handovers, list) else [None])
         if isinstance(token, str):
             self.checkpoint(token, "the head of the export")
+
+    def follow(self, handovers: list[object]) -> None:
+        """Put the keys in their line; the one that was given must be among them."""
+        (given,) = self.keys
+        keys: list[ec.EllipticCurvePublicKey] = []
+        ends: list[int] = []
+        for token in handovers:
+            named = handover(token)
+            if named is None or (keys and (named[0] != keys[-1] or named[2] <= ends[-1])):
+                self.find("A handover from one audit key to the next is forged, or one is missing.")
+                return
+            keys = [*(keys or [named[0]]), named[1]]
+            ends.append(named[2])
+        for token in handovers:
+            payload = content(token)
+            self.signed.setdefault(stated(str(token)), set()).add(str(payload.get("hash")))
+        if keys and given not in keys:
+            self.find("The given key is none of those that signed the trail one after another.")
+        elif keys:
+            self.keys, self.ends, self.known = keys, ends, keys.index(given)
 
     def link(self, line: dict[str, object]) -> None:
         """Read one link and its entry."""
@@ -113,12 +140,14 @@ class Trail:
 
         One that stands `here`, behind its link, signs this position and no other.
         """
-        payload = verified(self.key, token)
+        turn = bisect_left(self.ends, stated(token))
+        payload = verified(self.keys[turn], token)
         position = payload.get("position") if payload else None
         if payload is None or not isinstance(position, int):
             self.find(f"The checkpoint in {where} is not signed by the audit key.")
             return
-        self.proven = max(self.proven, position)
+        if turn >= self.known:
+            self.proven = max(self.proven, position)
         if here and position != self.position:
             self.find(f"The checkpoint behind position {self.position} signs {position}: swapped.")
         elif position > self.position:
@@ -137,7 +166,7 @@ class Trail:
         if self.position and self.head_hash != self.hash.hex():
             self.find("The last entry's hash is not the one that the head promises.")
         if self.position and not self.proven:
-            self.find(f"None of the {self.position} entries is under a checkpoint.")
+            self.find(f"None of the {self.position} entries is under a checkpoint of this key.")
         for position in sorted(self.signed):
             self.find(f"{position} entries were signed; the trail has {self.position}: it was cut.")
 
@@ -156,16 +185,49 @@ def verified(key: ec.EllipticCurvePublicKey, token: str) -> dict[str, object] | 
     return content if right and protected.get("typ") == TYP and isinstance(content, dict) else None
 
 
+def content(token: object) -> dict[str, object]:
+    """Return the payload of a compact JWS, unchecked; empty when it has none."""
+    try:
+        found = json.loads(_decode(str(token).split(".")[1]))
+    except (ValueError, IndexError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stated(token: str) -> int:
+    """Return the position that a checkpoint says it signs; 0 when it says none."""
+    position = content(token).get("position")
+    return position if isinstance(position, int) else 0
+
+
+def handover(
+    token: object,
+) -> tuple[ec.EllipticCurvePublicKey, ec.EllipticCurvePublicKey, int] | None:
+    """Return by which key, to which key and where a handover is, None when it is forged."""
+    try:
+        by, to = (
+            serialization.load_der_public_key(base64.b64decode(str(content(token).get(name))))
+            for name in ("key", "next")
+        )
+    except ValueError:
+        return None
+    if not isinstance(by, ec.EllipticCurvePublicKey) or not isinstance(
+        to, ec.EllipticCurvePublicKey
+    ):
+        return None
+    return (by, to, stated(str(token))) if verified(by, str(token)) else None
+
+
 def verify(lines: Iterable[str], key: ec.EllipticCurvePublicKey, kept: Iterable[str] = ()) -> Trail:
     """Read a whole export; `kept` are the texts of checkpoints from elsewhere."""
     trail = Trail(key)
-    for number, token in enumerate(kept, 1):
-        trail.checkpoint(token, f"the kept checkpoint {number}")
     for count, line in enumerate(_parsed(lines, trail)):
         if trail.ended:
             trail.find("Something follows the last line.")
         elif count == 0:
             trail.head(line)
+            for number, token in enumerate(kept, 1):
+                trail.checkpoint(token, f"the kept checkpoint {number}")
         elif "end" in line:
             trail.ended = True
         elif "checkpoint" in line:
@@ -219,16 +281,19 @@ def exported_key(path: Path, fingerprint: str) -> ec.EllipticCurvePublicKey:
     with path.open(encoding="utf-8") as lines:
         first = lines.readline()
     try:
-        key = load_key(json.loads(first)["key"].encode())
+        head = json.loads(first)
+        keys = [load_key(head["key"].encode())]
+        keys += [named[0] for each in head.get("handovers", []) if (named := handover(each))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unfit("The export is NOT sound: its first line holds no key.") from error
-    spki = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
     wanted = fingerprint.replace(":", "").strip().lower()
-    if hashlib.sha256(spki).hexdigest() != wanted:
-        raise Unfit("The export is NOT sound: its key has another fingerprint than the one given.")
-    return key
+    for key in keys:
+        spki = key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        if hashlib.sha256(spki).hexdigest() == wanted:
+            return key
+    raise Unfit("The export is NOT sound: its keys have other fingerprints than the one given.")
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app import trail
+from app import handing, trail
 from app.cli.desk import AsJson, console, counting, place, show
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail.")
@@ -64,3 +64,20 @@ def export(
     with counting("Exporting", trail.length(works)) as progress:
         entries = trail.export(works, file, progress)
     console.print(f"{entries} entries are in {file}.")
+
+
+@app.command("hand-over")
+def hand_over(context: typer.Context) -> None:
+    """Hand the trail over from the audit key to the key of audit_next, which is made if need be.
+
+    Example: antin audit hand-over
+    """
+    desk = place(context)
+    signed = handing.hand_over(desk.works, actor=f"operator:{desk.operator}")
+    public = desk.home / trail.FOLDER / handing.PUBLIC
+    console.print(
+        f"The new key signed the first {signed.position} entries; its public half is in {public}. "
+        "Now name it as audit in the table [keys] of the configuration, leave audit_next out, and "
+        "start the processes anew.",
+        soft_wrap=True,
+    )

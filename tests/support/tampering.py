@@ -54,6 +54,14 @@ class Trail:
 
 def make(db: Database, clock: SetClock) -> Trail:
     """A sound trail whose database lets a thief do everything."""
+    made = fill(db, clock)
+    with db.begin() as tx:
+        take_guards_off(tx)
+    return made
+
+
+def fill(db: Database, clock: SetClock) -> Trail:
+    """A sound trail in a guarded database."""
     made = []
     for _ in range(2):
         for number in range(6):
@@ -71,8 +79,6 @@ def make(db: Database, clock: SetClock) -> Trail:
         signed = sealing.checkpoint(db, clock.now(), KEY)
         assert signed is not None
         made.append(signed)
-    with db.begin() as tx:
-        take_guards_off(tx)
     return Trail(db, made[0], made[1])
 
 

@@ -1,0 +1,98 @@
+"""The audit trail handed over to a key in the token, and what else that key signs."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app import config, create, handing, statements, trail, worker
+from app.wiring import Works
+from ca import issue
+from core import sealing
+from core.clock import SetClock
+from core.errors import Conflict, Invalid
+from hsm.mechanisms import KeyKind
+from tests.support import authority
+from tests.support.dossiers import TEXT
+
+
+@pytest.fixture
+def works(tmp_path: Path, clock: SetClock, sqlite_template: Path) -> Iterator[Works]:
+    """A new instance whose configuration names a next audit key."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(sqlite_template, home / "antin.db")
+    plan = create.Plan(
+        root_kind=KeyKind.P_256, issuing_kind=KeyKind.P_256, rulebooks={"lcs-2024.toml": TEXT}
+    )
+    made = create.create(home, plan, clock=clock)
+    trail.seal(made)
+    assert worker.once(made) == []
+    yield made
+    made.instance.keyring.close()
+    made.db.dispose()
+
+
+def _configured(works: Works, **roles: str | None) -> Works:
+    """Return the instance with other URIs of roles in its configuration."""
+    file = works.instance.home / config.FILE
+    own = works.instance.config.keys.audit[0]
+    lines = [
+        line
+        for line in file.read_text().splitlines()
+        if line.split("=")[0].strip() not in {"audit", "audit_next"}
+    ]
+    at = lines.index("[keys]") + 1
+    for role, label in roles.items():
+        if label is not None:
+            uri = own.replace("object=audit-2", "object=audit").replace("object=audit", label)
+            lines.insert(at, f'{role} = ["{uri}"]')
+    file.write_text("\n".join(lines) + "\n")
+    return Works(works.instance.home, clock=works.clock)
+
+
+def _close(works: Works) -> None:
+    works.instance.keyring.close()
+    works.db.dispose()
+
+
+def test_hand_over(works: Works, clock: SetClock) -> None:
+    """The next key is made and signs on; the first one proves all; statements get a certificate."""
+    first = trail.public_key(works)
+    certificate = issue.issue(works.db, clock, works.issuer(), authority.order("KH1", clock.now()))
+    with pytest.raises(Invalid, match="names no next audit key"):
+        handing.hand_over(works, actor="operator:lan")
+    both = _configured(works, audit="object=audit", audit_next="object=audit-2")
+    clock.move_to(clock.now() + timedelta(minutes=1))
+    signed = handing.hand_over(both, actor="operator:lan")
+    with pytest.raises(Conflict, match="signs the audit trail already"):
+        handing.hand_over(both, actor="operator:lan")
+    clock.move_to(clock.now() + timedelta(hours=2))
+    with pytest.raises(Conflict, match="not by the audit key"):
+        trail.seal(both, sign_now=True)
+    _close(both)
+    after = _configured(works, audit="object=audit-2")
+    assert worker.once(after) == []
+    pem = after.instance.home / trail.FOLDER / handing.PUBLIC
+    assert trail.public_key(after) == trail.public_key(after, pem) != first
+    for key in (first, trail.public_key(after)):
+        report = trail.examine(after, key)
+        assert report.findings == ()
+        assert report.signed > signed.position
+    assert statements.sign(after, certificate.serial, clock.now(), actor="operator:lan")
+    assert not statements.renew(after)
+    _close(after)
+
+
+def test_interrupted(works: Works, clock: SetClock) -> None:
+    """A command that ended between the handover and the new key's signature is given again."""
+    both = _configured(works, audit="object=audit", audit_next="object=audit-2")
+    new = handing._next_key(both)
+    handing._seal(both, "operator:lan", "audit.hand_over", {})
+    sealing.hand_over(both.db, clock.now(), both.audit_key(), new.public_key())
+    signed = handing.hand_over(both, actor="operator:lan")
+    assert trail.kept_here(both, trail.line(both, new.public_key())) == signed
+    assert trail.examine(both, new.public_key()).findings == ()
+    _close(both)
