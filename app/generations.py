@@ -20,12 +20,20 @@ from hsm.mechanisms import KeyKind
 
 
 def establish_next(
-    works: Works, name: str, *, common_name: str, years: int, kind: KeyKind, actor: str
+    works: Works,
+    name: str,
+    *,
+    common_name: str,
+    years: int,
+    kind: KeyKind,
+    actor: str,
+    wrappable: bool = False,
 ) -> SigningIssuer:
     """Make the key of the issuer `name` and let the root certify it; it has a responder at once.
 
     A key that is there already is taken: after a crash the same command goes on. Raises Invalid
-    when the configuration names no key for it, Conflict when there is such an issuer.
+    when the configuration names no key for it or does not take a `wrappable` one, Conflict when
+    there is such an issuer.
     """
     role = issuer_role(name)
     if role not in works.instance.config.keys.by_role():
@@ -43,7 +51,7 @@ def establish_next(
         works.db,
         works.clock,
         root,
-        _key(works, role, kind),
+        _key(works, role, kind, wrappable=wrappable),
         name=name,
         subject=_name(str(organisation.value), common_name),
         profile=works.profiles["issuing_ca"],
@@ -59,9 +67,12 @@ def _name(organisation: str, common_name: str) -> x509.Name:
     return Subject(organisation=organisation, common_name=common_name).name()
 
 
-def _key(works: Works, role: str, kind: KeyKind) -> PrivateKey:
+def _key(works: Works, role: str, kind: KeyKind, *, wrappable: bool) -> PrivateKey:
+    keyring = works.instance.keyring
+    if wrappable:
+        key_holder.require_named_imported(keyring, role)
     try:
         return works.key(role)
     except NotFound:
-        key_holder.make_key(works.instance.keyring, role, kind)
+        key_holder.make_key(keyring, role, kind, wrappable=wrappable)
         return works.key(role)

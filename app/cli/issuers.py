@@ -42,6 +42,10 @@ def establish(
     common_name: Annotated[str, typer.Option(help="The common name in its certificate.")],
     years: Annotated[int, typer.Option(min=1, max=15, help="How long it is valid.")] = 5,
     kind: Annotated[KeyKind, typer.Option("--key", help="The kind of its key.")] = KeyKind.RSA_2048,
+    *,
+    wrappable: Annotated[
+        bool, typer.Option("--wrappable", help="Make a key that can be backed up.")
+    ] = False,
 ) -> None:
     """Make the key of the next generation of the issuing CA, and let the root certify it.
 
@@ -55,6 +59,7 @@ def establish(
         years=years,
         kind=kind,
         actor=f"operator:{desk.operator}",
+        wrappable=wrappable,
     )
     console.print(f"{name} may issue until {made.issuer.not_after}; docs/lifecycle.md goes on.")
 

@@ -14,6 +14,7 @@ from app.wiring import Works
 from ca import issue, records, rollover
 from core.clock import SetClock
 from core.errors import Conflict, Invalid, Refused
+from hsm import ceremony as key_holder
 from hsm.mechanisms import KeyKind
 from tests.support import authority
 from tests.support.dossiers import TEXT
@@ -39,7 +40,9 @@ def home(tmp_path: Path, clock: SetClock, sqlite_template: Path) -> Path:
     return folder
 
 
-def _establish(works: Works, name: str = "issuing-2", years: int = 10) -> None:
+def _establish(
+    works: Works, name: str = "issuing-2", years: int = 10, *, wrappable: bool = False
+) -> None:
     generations.establish_next(
         works,
         name,
@@ -47,12 +50,29 @@ def _establish(works: Works, name: str = "issuing-2", years: int = 10) -> None:
         years=years,
         kind=KeyKind.P_256,
         actor="operator:lan",
+        wrappable=wrappable,
     )
 
 
 def _close(works: Works) -> None:
     works.instance.keyring.close()
     works.db.dispose()
+
+
+def test_wrappable(home: Path, clock: SetClock) -> None:
+    """The next generation's key can be made to be copied, where its URI takes such a key."""
+    works = Works(home, clock=clock)
+    with pytest.raises(Invalid, match="is to be wrappable"):
+        _establish(works, wrappable=True)
+    _close(works)
+    file = home / config.FILE
+    file.write_text(file.read_text().replace("issuing-2?", "issuing-2?x-imported=true&"))
+    works = Works(home, clock=clock)
+    _establish(works, wrappable=True)
+    role = config.issuer_role("issuing-2")
+    record = key_holder.describe(works.instance.keyring, role, wrappable=True)
+    assert record.findings == ()
+    _close(works)
 
 
 def test_roll_over(home: Path, clock: SetClock) -> None:
