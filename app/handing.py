@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app import trail
 from app.config import FILE
-from app.wiring import Works
+from app.wiring import AUDIT_FOLDER, FORMER, Works
 from core import audit, durable, handover, sealing
 from core.errors import Conflict, Invalid, NotFound, Refused
 from core.sealing import Checkpoint
@@ -36,6 +36,7 @@ def hand_over(works: Works, *, actor: str) -> Checkpoint:
     }
     if newest.following != handover.octets(new.public_key()):
         _refuse_signing_already(new, newest)
+        _write(works, FORMER.format(names["by"]), works.audit_key())
         kept = trail.kept_here(works, trail.line(works, trail.public_key(works)))
         _seal(works, actor, "audit.hand_over", names)
         sealing.hand_over(
@@ -46,9 +47,15 @@ def hand_over(works: Works, *, actor: str) -> Checkpoint:
     if signed is None:
         raise Conflict("The end of the audit trail was signed at the same moment; try again.")
     trail.keep(works, signed)
-    pem = new.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    durable.write(works.instance.home / trail.FOLDER / PUBLIC, pem)
+    _write(works, PUBLIC, new)
     return signed
+
+
+def _write(works: Works, name: str, key: ec.EllipticCurvePrivateKey) -> None:
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    folder = works.instance.home / AUDIT_FOLDER
+    folder.mkdir(exist_ok=True)
+    durable.write(folder / name, pem)
 
 
 def _newest(works: Works) -> Checkpoint | None:

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from app.wiring import Works
+from app.wiring import AUDIT_FOLDER, Works
 from core import durable, handover, proof, sealing
 from core.database import Tx
 from core.errors import AntinError, Conflict, Invalid
@@ -24,7 +24,6 @@ from core.handover import Keys
 from core.proof import Progress, Report
 from core.sealing import Checkpoint
 
-FOLDER = "audit"
 KEPT = "checkpoint.jws"
 PART = ".part"
 _LINES = 1_000
@@ -195,7 +194,7 @@ def kept_here(works: Works, keys: Keys) -> Checkpoint | None:
 
 
 def _path(works: Works) -> Path:
-    return works.instance.home / FOLDER / KEPT
+    return works.instance.home / AUDIT_FOLDER / KEPT
 
 
 def _interval(works: Works) -> timedelta:

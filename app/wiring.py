@@ -2,10 +2,13 @@
 
 import os
 import socket
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app import mailing, rulebooks, schema, shipped
 from app.authorities import load_index
@@ -18,7 +21,7 @@ from ca.profiles import load as load_profiles
 from core import jws
 from core.clock import Clock
 from core.database import Database
-from core.errors import Invalid
+from core.errors import Invalid, Refused
 from crl import watch
 from crl.authority import SigningKey
 from crl.model import Published
@@ -35,6 +38,9 @@ from policy.vault import Vault
 PLAN_TYPE = "antin-campaign-plan+jwt"
 VAULT_CONTEXT = b"antin vault"
 PROFILES_FILE = "profiles.toml"
+AUDIT_FOLDER = "audit"
+FORMER = "former-{}.pub"
+"""The public half of an audit key that handed over, by its fingerprint, in the audit folder."""
 
 
 class Works:
@@ -111,9 +117,21 @@ class Works:
             actor=actor,
             seal=Seal(
                 sign=lambda plan: jws.sign(self.audit_key(), plan, typ=PLAN_TYPE),
-                read=lambda token: jws.verify(self.audit_key().public_key(), token, typ=PLAN_TYPE),
+                read=self._read_plan,
             ),
         )
+
+    def _read_plan(self, token: str) -> dict[str, Any]:
+        """Return what a plan's signature says: by the audit key, or by one that handed over."""
+        try:
+            return jws.verify(self.audit_key().public_key(), token, typ=PLAN_TYPE)
+        except Refused:
+            for path in (self.instance.home / AUDIT_FOLDER).glob(FORMER.format("*")):
+                key = load_pem_public_key(path.read_bytes())
+                if isinstance(key, ec.EllipticCurvePublicKey):
+                    with suppress(Refused):
+                        return jws.verify(key, token, typ=PLAN_TYPE)
+            raise
 
     def desk(self, actor: str) -> Desk:
         """Return the registration authority together with the issuing CA."""

@@ -7,6 +7,7 @@ import typer
 
 from app import handing, trail
 from app.cli.desk import AsJson, console, counting, place, show
+from app.wiring import AUDIT_FOLDER
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 
@@ -74,7 +75,7 @@ def hand_over(context: typer.Context) -> None:
     """
     desk = place(context)
     signed = handing.hand_over(desk.works, actor=f"operator:{desk.operator}")
-    public = desk.home / trail.FOLDER / handing.PUBLIC
+    public = desk.home / AUDIT_FOLDER / handing.PUBLIC
     console.print(
         f"The new key signed the first {signed.position} entries; its public half is in {public}. "
         "Now name it as audit in the table [keys] of the configuration, leave audit_next out, and "

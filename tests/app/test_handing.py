@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app import config, create, handing, statements, trail, worker
-from app.wiring import Works
+from app.wiring import AUDIT_FOLDER, Works
 from ca import issue
 from core import sealing
 from core.clock import SetClock
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, Refused
 from hsm.mechanisms import KeyKind
 from tests.support import authority
 from tests.support.dossiers import TEXT
@@ -64,6 +64,7 @@ def test_hand_over(works: Works, clock: SetClock) -> None:
     certificate = issue.issue(works.db, clock, works.issuer(), authority.order("KH1", clock.now()))
     with pytest.raises(Invalid, match="names no next audit key"):
         handing.hand_over(works, actor="operator:lan")
+    plan = works.office("operator:lan").seal.sign({"sha256": "x"})
     both = _configured(works, audit="object=audit", audit_next="object=audit-2")
     clock.move_to(clock.now() + timedelta(minutes=1))
     signed = handing.hand_over(both, actor="operator:lan")
@@ -75,7 +76,7 @@ def test_hand_over(works: Works, clock: SetClock) -> None:
     _close(both)
     after = _configured(works, audit="object=audit-2")
     assert worker.once(after) == []
-    pem = after.instance.home / trail.FOLDER / handing.PUBLIC
+    pem = after.instance.home / AUDIT_FOLDER / handing.PUBLIC
     assert trail.public_key(after) == trail.public_key(after, pem) != first
     for key in (first, trail.public_key(after)):
         report = trail.examine(after, key)
@@ -83,6 +84,11 @@ def test_hand_over(works: Works, clock: SetClock) -> None:
         assert report.signed > signed.position
     assert statements.sign(after, certificate.serial, clock.now(), actor="operator:lan")
     assert not statements.renew(after)
+    assert after.office("operator:lan").seal.read(plan) == {"sha256": "x"}
+    former = next((after.instance.home / AUDIT_FOLDER).glob("former-*.pub"))
+    former.unlink()
+    with pytest.raises(Refused, match="not by the key"):
+        after.office("operator:lan").seal.read(plan)
     _close(after)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import check, create, trail, worker
-from app.wiring import Works
+from app.wiring import AUDIT_FOLDER, Works
 from core import audit, sealing
 from core.clock import SetClock
 from core.errors import Conflict
@@ -81,7 +81,7 @@ def test_worker_seals_each_round_and_signs_when_due(works: Works, clock: SetCloc
     assert worker.once(works) == []
     assert _signed(works) == trail.length(works) > signed
     key = trail.public_key(works)
-    kept = works.instance.home / trail.FOLDER / trail.KEPT
+    kept = works.instance.home / AUDIT_FOLDER / trail.KEPT
     assert sealing.read_checkpoint(key, kept.read_text()).position == _signed(works)
     assert _examine(works) == ()
 
@@ -186,7 +186,7 @@ def test_replayed_spring_is_sealed(copied: Path, tmp_path: Path) -> None:
     file = tmp_path / "trail.jsonl"
     done = antin("--home", copied, "audit", "export", file)
     assert done.returncode == 0, done.stderr
-    kept = copied / trail.FOLDER / trail.KEPT
+    kept = copied / AUDIT_FOLDER / trail.KEPT
     program = [sys.executable, PROGRAM, file, "--key", copied / "ceremony" / "audit.pub"]
     judged = subprocess.run(
         [*map(str, program), "--kept", str(kept)],
