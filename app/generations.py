@@ -13,9 +13,8 @@ from app.script import Subject
 from app.wiring import Works
 from ca import establish, records
 from ca.issuers import SigningIssuer
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid
 from hsm import ceremony as key_holder
-from hsm.keys import PrivateKey
 from hsm.mechanisms import KeyKind
 
 
@@ -51,7 +50,7 @@ def establish_next(
         works.db,
         works.clock,
         root,
-        _key(works, role, kind, wrappable=wrappable),
+        key_holder.key_or_make(works.instance.keyring, role, kind, wrappable=wrappable),
         name=name,
         subject=_name(str(organisation.value), common_name),
         profile=works.profiles["issuing_ca"],
@@ -65,14 +64,3 @@ def establish_next(
 
 def _name(organisation: str, common_name: str) -> x509.Name:
     return Subject(organisation=organisation, common_name=common_name).name()
-
-
-def _key(works: Works, role: str, kind: KeyKind, *, wrappable: bool) -> PrivateKey:
-    keyring = works.instance.keyring
-    if wrappable:
-        key_holder.require_named_imported(keyring, role)
-    try:
-        return works.key(role)
-    except NotFound:
-        key_holder.make_key(keyring, role, kind, wrappable=wrappable)
-        return works.key(role)

@@ -11,7 +11,7 @@ from app import trail
 from app.config import FILE
 from app.wiring import AUDIT_FOLDER, FORMER, Works
 from core import audit, durable, handover, sealing
-from core.errors import Conflict, Invalid, NotFound, Refused
+from core.errors import Conflict, Invalid, Refused
 from core.sealing import Checkpoint
 from hsm import ceremony as key_holder
 from hsm.mechanisms import KeyKind
@@ -20,13 +20,13 @@ ROLE = "audit_next"
 PUBLIC = "audit.pub"
 
 
-def hand_over(works: Works, *, actor: str) -> Checkpoint:
+def hand_over(works: Works, *, actor: str, wrappable: bool = False) -> Checkpoint:
     """Let the audit key name the key of `audit_next`, and that one sign; return its checkpoint.
 
-    Raises Invalid when the configuration names no next key, Conflict when it signs already or the
-    trail was tampered with.
+    Raises Invalid when the configuration names no next key or takes no `wrappable` one, Conflict
+    when it signs already or the trail was tampered with.
     """
-    new = _next_key(works)
+    new = _next_key(works, wrappable=wrappable)
     newest = _newest(works)
     if newest is None:
         raise Conflict("There is no checkpoint yet; the trail is handed over after the first one.")
@@ -63,16 +63,12 @@ def _newest(works: Works) -> Checkpoint | None:
         return sealing.newest_checkpoint(tx)
 
 
-def _next_key(works: Works) -> ec.EllipticCurvePrivateKey:
+def _next_key(works: Works, *, wrappable: bool = False) -> ec.EllipticCurvePrivateKey:
     if ROLE not in works.instance.config.keys.by_role():
         raise Invalid(
             f"The configuration names no next audit key; add {ROLE} to the table [keys] of {FILE}."
         )
-    try:
-        key = works.key(ROLE)
-    except NotFound:
-        key_holder.make_key(works.instance.keyring, ROLE, KeyKind.P_256)
-        key = works.key(ROLE)
+    key = key_holder.key_or_make(works.instance.keyring, ROLE, KeyKind.P_256, wrappable=wrappable)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Invalid("The audit key must be on P-256; name another in the configuration.")
     return key

@@ -13,6 +13,7 @@ from hsm.codes import ObjectClass
 from hsm.cryptoki import Token
 from hsm.inventory import AES, fingerprint, kind_of
 from hsm.keyring import Keyring
+from hsm.keys import PrivateKey
 from hsm.mechanisms import KeyKind
 from hsm.objects import Found
 from hsm.place import Place
@@ -57,6 +58,22 @@ def make_secret(keyring: Keyring, role: str, *, wrappable: bool = False) -> KeyR
     """Generate the role's AES key and return its record; raises Conflict and Refused likewise."""
     keyring.generate_secret(role, wrappable=wrappable)
     return _as_asked(keyring, role, wrappable=wrappable)
+
+
+def key_or_make(
+    keyring: Keyring, role: str, kind: KeyKind, *, wrappable: bool = False
+) -> PrivateKey:
+    """Return the role's key, made if it is not there: after a crash the same act goes on.
+
+    Raises Invalid when it is to be `wrappable` and the configuration does not take such a key.
+    """
+    if wrappable:
+        require_named_imported(keyring, role)
+    try:
+        return keyring.key(role)
+    except NotFound:
+        make_key(keyring, role, kind, wrappable=wrappable)
+        return keyring.key(role)
 
 
 def describe(keyring: Keyring, role: str, *, wrappable: bool = False) -> KeyRecord:

@@ -68,13 +68,19 @@ def export(
 
 
 @app.command("hand-over")
-def hand_over(context: typer.Context) -> None:
+def hand_over(
+    context: typer.Context,
+    *,
+    wrappable: Annotated[
+        bool, typer.Option("--wrappable", help="Make a key that can be backed up.")
+    ] = False,
+) -> None:
     """Hand the trail over from the audit key to the key of audit_next, which is made if need be.
 
     Example: antin audit hand-over
     """
     desk = place(context)
-    signed = handing.hand_over(desk.works, actor=f"operator:{desk.operator}")
+    signed = handing.hand_over(desk.works, actor=f"operator:{desk.operator}", wrappable=wrappable)
     public = desk.home / AUDIT_FOLDER / handing.PUBLIC
     console.print(
         f"The new key signed the first {signed.position} entries; its public half is in {public}. "

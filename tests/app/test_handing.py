@@ -67,6 +67,8 @@ def test_hand_over(works: Works, clock: SetClock) -> None:
     plan = works.office("operator:lan").seal.sign({"sha256": "x"})
     both = _configured(works, audit="object=audit", audit_next="object=audit-2")
     clock.move_to(clock.now() + timedelta(minutes=1))
+    with pytest.raises(Invalid, match="'audit_next' is to be wrappable"):
+        handing.hand_over(both, actor="operator:lan", wrappable=True)
     signed = handing.hand_over(both, actor="operator:lan")
     with pytest.raises(Conflict, match="signs the audit trail already"):
         handing.hand_over(both, actor="operator:lan")
