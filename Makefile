@@ -25,12 +25,17 @@ test-long: setup-test
 	$(PYTHON) -m pytest -n $(JOBS) $(ARGS)
 
 # Ten years from now: nothing may depend on the date on which it was written. The clock that
-# only measures durations stays as it is, because time limits hang on it.
-# Tests that start servers stay out: libfaketime and their sockets do not get along.
+# only measures durations stays as it is, because time limits hang on it (tests/support/ahead.c).
+# One kind of database is enough here: PostgreSQL would take half of the time. What is left out
+# knows no dates: the key holder, and the laws of the code.
+AHEAD := .venv/ahead.so
+OF_DATES := $(addprefix tests/,core ca crl ocsp policy web app)
 test-future: setup-test
 	@echo "test-future: the tests with the clock ten years ahead"
-	FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '+3650d' \
-	    $(PYTHON) -m pytest -n $(JOBS) tests/core tests/ca tests/policy -m "not long" $(ARGS)
+	gcc -shared -fPIC -O1 -o $(AHEAD) tests/support/ahead.c
+	LD_PRELOAD="$(CURDIR)/$(AHEAD) $$(echo /usr/lib/*/faketime/libfaketime.so.1)" \
+	FAKETIME='+3650d' FAKETIME_DONT_FAKE_MONOTONIC=1 \
+	    $(PYTHON) -m pytest -n $(JOBS) $(OF_DATES) -m "not long" -k "not postgresql" $(ARGS)
 
 lint: setup-test
 	@echo "lint: style, types, import contracts"

@@ -204,7 +204,7 @@ def test_reconciliation_names_what_differs(
     more = [tmp_path / name for name in ("bundle.pem", "one.pem", "two.der")]
     outcome = _apply(sqlite_db, later, former, _gather(former, found, *more))
     kinds = {each.kind: each.serial for each in found.findings()}
-    assert kinds["unknown"] == "A01"
+    assert kinds["unknown"] == "0A01"
     assert kinds["missing"] == "A03"
     assert kinds["no_certificate"] == "A05"
     assert found.kinds()["no_certificate"] == 2

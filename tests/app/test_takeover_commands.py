@@ -11,6 +11,7 @@ from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
 from ca import records
 from tests.app.conftest import antin
+from tests.support import ahead
 from tests.support.former import Former, entries, text
 
 
@@ -59,7 +60,7 @@ def _bring_key(home: Path, former: Former) -> None:
     said = subprocess.run(
         ["softhsm2-util", "--import", key, "--token", "antin", "--label", "former",
          "--id", "F0", "--pin", pin],
-        env={"SOFTHSM2_CONF": str(conf), "PATH": "/usr/bin:/bin"},
+        env={"SOFTHSM2_CONF": str(conf), "PATH": "/usr/bin:/bin", **ahead.KEPT},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr

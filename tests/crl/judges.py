@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.crl.stage import Stage, reason
+from tests.support import ahead
 
 
 def agree(stage: Stage, name: str = "issuing.crl", issuer: str = "issuing") -> dict[int, str]:
@@ -59,19 +60,17 @@ def gnutls_reads(path: Path, issuer: Path, at: datetime) -> set[int]:
     """The serials that GnuTLS reads from a CRL, which it verifies as it would have at that time."""
     der = issuer.with_suffix(".der")
     der.write_bytes(x509.load_pem_x509_certificate(issuer.read_bytes()).public_bytes(Encoding.DER))
-    said = run(
-        "faketime", f"@{int(at.timestamp())}",
-        "certtool", "--verify-crl", "--inder", "--load-ca-certificate", der, "--infile", path,
-    )  # fmt: skip
+    then = ("faketime", f"@{int(at.timestamp())}", "certtool", "--verify-crl", "--inder")
+    said = run(*then, "--load-ca-certificate", der, "--infile", path, env=ahead.without())
     assert "Verification output: Verified." in said.stdout, said.stdout + said.stderr
     serials = re.findall(r"Serial Number \(hex\): ([0-9a-f]+)", said.stdout)
     return {int(serial, 16) for serial in serials}
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it said."""
     return subprocess.run(
-        [str(each) for each in arguments], capture_output=True, text=True, check=False
+        [str(each) for each in arguments], capture_output=True, text=True, check=False, env=env
     )
 
 

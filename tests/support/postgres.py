@@ -18,6 +18,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from tests.support import ahead
+
 OLDEST = 15
 _OWNER = "postgres"
 _TRIES = 3
@@ -160,8 +162,6 @@ def _run(program: str, *arguments: str) -> None:
     if os.geteuid() == 0:
         command = ["runuser", "-u", _OWNER, "--", *command]
     # The server keeps the machine's own clock when the tests run under another one.
-    preloads = ("LD_PRELOAD", "FAKETIME")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(preloads)}
     # A pipe would stay open in the server; what went wrong stands in the log file.
     with tempfile.TemporaryFile() as output:
         try:
@@ -169,7 +169,7 @@ def _run(program: str, *arguments: str) -> None:
                 command,
                 check=True,
                 cwd="/",
-                env=environment,
+                env=ahead.without(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

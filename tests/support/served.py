@@ -35,6 +35,7 @@ from ocsp.index import Index
 from ocsp.memory import Memory
 from ocsp.model import Settings
 from ocsp.signer import Signer
+from tests.support import ahead
 from tests.support.relying import Scene
 from web.ocsp import OcspApp
 from web.responder import health, router
@@ -84,7 +85,7 @@ def serve(scene: Scene, db_url: str, folder: Path, **settings: int) -> Iterator[
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command,
-            env={"PATH": os.environ["PATH"], _FOLDER: str(folder)},
+            env={"PATH": os.environ["PATH"], _FOLDER: str(folder), **ahead.KEPT},
             cwd=Path(__file__).parents[2],
             stdout=log,
             stderr=log,

@@ -20,6 +20,7 @@ from core.clock import SystemClock
 from core.reasons import Reason
 from crl import build, entries
 from crl.model import Heading
+from tests.support import ahead
 from web.crl import crls
 from web.responder import health, router
 
@@ -64,7 +65,8 @@ def port(folder: Path) -> Iterator[int]:
         [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--no-ws",
          "--port", str(number), "--blocking-threads", str(_THREADS), "--backpressure", "64",
          "--log-level", "critical", "tests.web.test_crl_served:app"],
-        env={"PATH": os.environ["PATH"], _FOLDER: str(folder)}, cwd=Path(__file__).parents[2],
+        env={"PATH": os.environ["PATH"], _FOLDER: str(folder), **ahead.KEPT},
+        cwd=Path(__file__).parents[2],
     )  # fmt: skip
     try:
         _await(number)

@@ -1,6 +1,5 @@
 """The portal as people see it: a headless Chromium looks certificates up in both languages."""
 
-import os
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from core import serials
 from core.clock import SetClock
 from core.database import Database
 from policy import access, sweep
+from tests.support import ahead
 from tests.support.dossiers import ANNOUNCED_AT, HOLD_AT, RULES
 from tests.support.office import Bureau
 from web.portal import site, words
@@ -57,7 +57,7 @@ def address(bureau: Bureau, sqlite_url: str) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     """A headless Chromium that keeps the machine's own clock and calls nobody."""
     # The tests may run under another clock; a browser does not start under one.
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("LD_PRELOAD", "FAKETIME"))}
+    own = ahead.without()
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=CHROMIUM, args=_ARGUMENTS, env={**own}, timeout=60_000
