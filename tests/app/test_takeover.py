@@ -205,8 +205,8 @@ def test_reconciliation_names_what_differs(
     outcome = _apply(sqlite_db, later, former, _gather(former, found, *more))
     kinds = {each.kind: each.serial for each in found.findings()}
     assert kinds["unknown"] == "0A01"
-    assert kinds["missing"] == "A03"
-    assert kinds["no_certificate"] == "A05"
+    assert kinds["missing"] == "0A03"
+    assert kinds["no_certificate"] == "0A05"
     assert found.kinds()["no_certificate"] == 2
     assert found.kinds()["unparsable"] == 2
     assert found.kinds()["wrong_issuer"] == 1
