@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,10 +88,17 @@ with postgres.own_folder() as folder:
 
 
 @pytest.mark.long
-def test_killed_owner() -> None:
+def test_killed_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster outlives a killed run no longer than until the next run; a live one is let be."""
+    with tempfile.TemporaryDirectory() as own:  # other runs on this machine sweep elsewhere
+        Path(own).chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", own)
+        _kill_and_sweep({**os.environ, "TMPDIR": own})
+
+
+def _kill_and_sweep(environment: dict[str, str]) -> None:
     command = [sys.executable, "-c", _KILLED]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     folder, port = run.stdout.split()
     killed = postgres.Cluster(Path(folder), int(port))
     assert _ask(killed.url("postgres"), "SELECT 1") == 1
