@@ -10,7 +10,7 @@ from wsgiref.types import WSGIApplication
 
 from app.authorities import Certificates, load_index
 from app.instance import CRL_FOLDER, Instance
-from ocsp import metrics, preload
+from ocsp import garbage, metrics, preload
 from ocsp.answer import Responder
 from ocsp.follow import Follower
 from ocsp.health import troubles
@@ -23,6 +23,7 @@ from web.watch import Watch
 
 def build(instance: Instance) -> WSGIApplication:
     """Return the responder's application, which remembers answers and follows the database."""
+    garbage.keep_short()
     responder = remembering(instance)
     if instance.config.listen.metrics:
         host, _, port = instance.config.listen.metrics.rpartition(":")

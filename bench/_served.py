@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench._population import Population
 from core.clock import SystemClock
-from ocsp import preload
+from ocsp import garbage, preload
 from ocsp.answer import Responder
 from ocsp.follow import Follower
 from ocsp.memory import Memory
@@ -25,6 +25,7 @@ THREADS = 128
 
 def app() -> WSGIApplication:
     """Build the responder over the population in BENCH_FOLDER."""
+    garbage.keep_short()
     population = Population(
         folder=Path(os.environ["BENCH_FOLDER"]), url=os.environ["BENCH_DATABASE"], size=0
     )
