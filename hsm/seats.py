@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from hsm.handover import Semaphore
+from hsm.semaphore import Semaphore
 from hsm.worker import Worker
 
 _SMALLER_FOR_SECONDS = 60.0

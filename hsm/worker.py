@@ -3,7 +3,7 @@
 A C call cannot be interrupted. The thread that asks waits with a time limit; when that is over it
 goes on, and the worker stays behind in the module, counted, until the call returns, if it does.
 
-The two threads wake each other in a way of their own (hsm.handover, hsm.closeness), which decides
+The two threads wake each other in a way of their own (hsm.semaphore, hsm.closeness), which decides
 whether P-256 is signed at two thirds of the module's own rate.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hsm.closeness import Closeness
-from hsm.handover import Semaphore
+from hsm.semaphore import Semaphore
 
 if TYPE_CHECKING:
     from hsm.session import Session

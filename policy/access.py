@@ -3,7 +3,6 @@
 import secrets
 from datetime import timedelta
 
-from core import audit
 from core.errors import NotFound
 from policy import notices
 from policy.office import Office
@@ -27,6 +26,5 @@ def give_code(office: Office, subscriber_id: str, *, send: bool = False) -> str:
         codes.put(tx, subscriber_id, code, now, now + _LASTS)
         if send:
             notices.queue_code(tx, office, subscriber_id, "lookup_code", code, ends_at=now + _LASTS)
-        subject = f"subscriber:{subscriber_id}"
-        audit.append(tx, at=now, actor=office.actor, act="lookup.code", subject=subject)
+        office.note(tx, "lookup.code", f"subscriber:{subscriber_id}")
     return code

@@ -8,7 +8,6 @@ import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core import audit
 from core.database import Tx
 from core.errors import Invalid, Refused
 from policy import notices
@@ -48,7 +47,7 @@ def ask(office: Office, subscriber_id: str, contact: Contact) -> None:
         notices.queue_code(
             tx, office, subscriber_id, "contact_code", code, ends_at=now + _LASTS, only=contact
         )
-        _audit(office, tx, "contact.ask", subscriber_id, contact)
+        office.note(tx, "contact.ask", f"subscriber:{subscriber_id}", contact=contact)
 
 
 def confirm(office: Office, subscriber_id: str, contact: Contact, code: str) -> None:
@@ -69,7 +68,8 @@ def confirm(office: Office, subscriber_id: str, contact: Contact, code: str) -> 
         right = hmac.compare_digest(found.digest, _digest(office, subscriber_id, code.strip()))
         if right:
             proofs.verify(tx, subscriber_id, contact, now)
-            _audit(office, tx, "contact.verified", subscriber_id, contact, how="code")
+            subject = f"subscriber:{subscriber_id}"
+            office.note(tx, "contact.verified", subject, contact=contact, how="code")
         else:
             proofs.count_try(tx, subscriber_id, contact)
     if not right:  # outside, so that the try is counted
@@ -93,7 +93,8 @@ def by_call(office: Office, subscriber_id: str, contact: Contact, reference: str
             how="call",
         )
         proofs.verify(tx, subscriber_id, contact, now)
-        _audit(office, tx, "contact.verified", subscriber_id, contact, how=f"call {reference}")
+        subject = f"subscriber:{subscriber_id}"
+        office.note(tx, "contact.verified", subject, contact=contact, how=f"call {reference}")
 
 
 def verified_at(tx: Tx, subscriber_id: str, contact: Contact) -> datetime | None:
@@ -117,17 +118,3 @@ def _mark(office: Office, tx: Tx, subscriber_id: str, contact: Contact) -> bytes
 def _digest(office: Office, subscriber_id: str, code: str) -> bytes:
     # Keyed: six digits under a plain hash would be read back by trying them all.
     return office.vault.mark(f"contact code|{subscriber_id}|{code}")
-
-
-def _audit(
-    office: Office, tx: Tx, act: str, subscriber_id: str, contact: Contact, **more: str
-) -> None:
-    audit.append(
-        tx,
-        at=office.clock.now(),
-        actor=office.actor,
-        act=act,
-        subject=f"subscriber:{subscriber_id}",
-        contact=contact,
-        **more,
-    )

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from core import audit
 from core.database import Tx
 from core.errors import Invalid, NotFound, Refused
 from policy.office import Office
@@ -16,14 +15,14 @@ def add_reseller(office: Office, new: Reseller) -> None:
         raise Invalid("A reseller needs an id and a name.")
     with office.db.begin() as tx:
         contracts.add_reseller(tx, new)
-        _audit(office, tx, "reseller.add", f"reseller:{new.id}")
+        office.note(tx, "reseller.add", f"reseller:{new.id}")
 
 
 def end_reseller(office: Office, name: str, on: date) -> None:
     """Record a reseller's last day; their files are refused after it. Raises NotFound."""
     with office.db.begin() as tx:
         contracts.end_reseller(tx, name, on)
-        _audit(office, tx, "reseller.end", f"reseller:{name}")
+        office.note(tx, "reseller.end", f"reseller:{name}")
 
 
 def add_contract(office: Office, new: Contract) -> None:
@@ -44,7 +43,7 @@ def add_contract(office: Office, new: Contract) -> None:
         if not known:
             raise NotFound(f"There is nobody {party!r} to have a contract with.")
         contracts.add_contract(tx, new)
-        _audit(office, tx, "contract.add", f"contract:{new.id}")
+        office.note(tx, "contract.add", f"contract:{new.id}")
 
 
 def check_reseller(tx: Tx, name: str, today: date) -> None:
@@ -54,7 +53,3 @@ def check_reseller(tx: Tx, name: str, today: date) -> None:
         raise Refused(
             f"{name} is no reseller since the end of {found.ended_on}.", code="reseller_ended"
         )
-
-
-def _audit(office: Office, tx: Tx, act: str, subject: str) -> None:
-    audit.append(tx, at=office.clock.now(), actor=office.actor, act=act, subject=subject)

@@ -14,7 +14,6 @@ from datetime import datetime
 
 from ca import records as engine
 from ca.model import Certificate, Stage
-from core import audit
 from core.database import Tx, chunked
 from core.errors import Refused
 from policy.files import Store
@@ -53,7 +52,7 @@ def ask(office: Office) -> tuple[int, dict[str, datetime]]:
             raise Refused("Nobody's personal data is due for erasure.", code="nothing_due")
         now = office.clock.now()
         number = erasures.add(tx, sorted(found), office.actor, now)
-        _audit(office, tx, "erasure.ask", "register", number, count=len(found))
+        office.note(tx, "erasure.ask", "register", list=number, count=len(found))
     return number, found
 
 
@@ -67,7 +66,8 @@ def approve(office: Office, store: Store, number: int) -> list[str]:
         now = office.clock.now()
         office.rulebook(now).four_eyes.check(Joint.ERASURE, asked.asked_by, office.actor)
         erasures.approve(tx, number, office.actor, now)
-        _audit(office, tx, "erasure.approve", "register", number, count=len(asked.subscribers))
+        count = len(asked.subscribers)
+        office.note(tx, "erasure.approve", "register", list=number, count=count)
     return [name for name in asked.subscribers if _erase(office, store, number, name)]
 
 
@@ -77,7 +77,7 @@ def _erase(office: Office, store: Store, number: int, name: str) -> bool:
             subscribers.forget(tx, office.vault, name, office.clock.now())
             documents.forget_reasons(tx, name)
             erasures.forget_proofs(tx, name)
-            _audit(office, tx, "erasure.erase", f"subscriber:{name}", number)
+            office.note(tx, "erasure.erase", f"subscriber:{name}", list=number)
         elif not subscribers.erased(tx, [name]):
             return False
         addresses = documents.addresses_of(tx, name)
@@ -100,8 +100,3 @@ def _years_later(start: datetime, years: int) -> datetime:
         return start.replace(year=start.year + years)
     except ValueError:  # 29 February, in a year that has none
         return start.replace(year=start.year + years, month=3, day=1)
-
-
-def _audit(office: Office, tx: Tx, act: str, subject: str, number: int, **more: int) -> None:
-    now = office.clock.now()
-    audit.append(tx, at=now, actor=office.actor, act=act, subject=subject, list=number, **more)

@@ -12,7 +12,6 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from core import audit
 from core.database import Tx
 from policy import enrol, entries, tabular, workbook
 from policy.office import Office
@@ -74,7 +73,8 @@ def import_register(
         yield from results
     if not dry_run:
         with office.db.begin() as tx:
-            _audit(office, tx, "register.import", sha256, counts)
+            told = {each.value: count for each, count in counts.items()}
+            office.note(tx, "register.import", "register", sha256=sha256, **told)
 
 
 def export_register(office: Office, path: Path) -> int:
@@ -84,7 +84,7 @@ def export_register(office: Office, path: Path) -> int:
     """
     with office.db.begin() as tx:
         names = subscribers.subscriber_ids(tx)
-        _audit(office, tx, "register.export", "", {Outcome.UNCHANGED: len(names)})
+        office.note(tx, "register.export", "register", sha256="", unchanged=len(names))
     rows = _exported(office, names)
     if path.suffix.lower() == ".xlsx":
         workbook.write_register(path, rows)
@@ -152,15 +152,3 @@ def _known(office: Office, tx: Tx, row: Row, read: Subscriber, how: _How) -> Res
 
 def _refused(row: Row, *sentences: str) -> Result:
     return Result(line=row.line, values=row.values, outcome=Outcome.REFUSED, sentences=sentences)
-
-
-def _audit(office: Office, tx: Tx, act: str, sha256: str, counts: dict[Outcome, int]) -> None:
-    audit.append(
-        tx,
-        at=office.clock.now(),
-        actor=office.actor,
-        act=act,
-        subject="register",
-        sha256=sha256,
-        **{each.value: count for each, count in counts.items()},
-    )

@@ -113,8 +113,12 @@ def of_subscriber(
         next_case = facts.of_case(opened[-1]) if opened else None
         for each in engine.of_subscriber(tx, name):
             if each.der is not None:
-                told = _truth(tx, each, rulebook, now, reader=reader, next_case=next_case)
-                found.append(_now(tx, each, now, told, own=owner))
+                hidden = silence.silent_holds(tx, each)
+                told = _truth(
+                    tx, each, rulebook, now, reader=reader, next_case=next_case,
+                    silent=HoldSource.AUTHORITY in hidden,
+                )  # fmt: skip
+                found.append(replace(_now(tx, each, now, hidden, own=owner), truth=told))
     return found[::-1]
 
 
@@ -126,9 +130,9 @@ def _truth(
     *,
     reader: Reader,
     next_case: CaseFacts | None,
+    silent: bool,
 ) -> Truth | None:
     known = facts.of_certificate(tx, certificate)
-    silent = HoldSource.AUTHORITY in silence.silent_holds(tx, certificate)
     today, own = rulebook_at(now), rulebook_at(min(known.dossier_since or now, now))
     rulebook = composed(today, own) if today and own and own is not today else own or today
     if rulebook is None:
@@ -137,13 +141,12 @@ def _truth(
 
 
 def _now(
-    tx: Tx, certificate: Certificate, now: datetime, told: Truth | None, *, own: bool
+    tx: Tx, certificate: Certificate, now: datetime, hidden: Collection[HoldSource], *, own: bool
 ) -> Standing:
-    silent = silence.silent_holds(tx, certificate)
     sources = (hold.source for hold in certificate.standing.holds)
-    holds = tuple(each.value for each in sources if each not in silent)
+    holds = tuple(each.value for each in sources if each not in hidden)
     seen = by_serial(tx, certificate.serial, now)
     # What is about no certificate is about a remedy case, of which the public is told nothing.
     published = deliveries.published_of_subscriber(tx, certificate.subscriber) if own else []
     others = tuple(each.queued_at for each in published if not each.serial)
-    return replace(seen, holds=holds, truth=told, undelivered=(*seen.undelivered, *others))
+    return replace(seen, holds=holds, undelivered=(*seen.undelivered, *others))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from core import audit
 from core.clock import Clock
-from core.database import Database
+from core.database import Database, Tx
 from policy import rulebook
 from policy.model import Facts
 from policy.rulebook import Rulebook
@@ -37,6 +38,11 @@ class Office:
     _chosen: dict[tuple[date, date | None], Rulebook] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def note(self, tx: Tx, act: str, subject: str, **detail: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Put what the actor does now in the audit trail, in the acting transaction."""
+        now = self.clock.now()
+        audit.append(tx, at=now, actor=self.actor, act=act, subject=subject, **detail)
 
     def day(self, instant: datetime) -> date:
         """Return the civil day of `instant` in the authority's own zone."""

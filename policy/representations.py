@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date
 
-from core import audit
 from core.database import Tx
 from core.errors import Conflict, Invalid, Refused
 from policy.office import Office
@@ -64,7 +63,8 @@ def add(
             from_on=from_on,
             evidence=evidence,
         )
-        _audit(office, tx, "representation.add", subscriber_id, number)
+        subject = f"subscriber:{subscriber_id}"
+        office.note(tx, "representation.add", subject, representation=number)
         return number
 
 
@@ -100,7 +100,8 @@ def end(office: Office, number: int, to_on: date) -> None:
                 code="ends_before_it_begins",
             )
         proofs.end_representation(tx, number, to_on)
-        _audit(office, tx, "representation.end", found.subscriber_id, number)
+        subject = f"subscriber:{found.subscriber_id}"
+        office.note(tx, "representation.end", subject, representation=number)
 
 
 def of(office: Office, tx: Tx, subscriber_id: str) -> list[Representation]:
@@ -119,14 +120,3 @@ def of(office: Office, tx: Tx, subscriber_id: str) -> list[Representation]:
 
 def _owner(subscriber_id: str) -> str:
     return f"{subscriber_id}|representation"
-
-
-def _audit(office: Office, tx: Tx, act: str, subscriber_id: str, number: int) -> None:
-    audit.append(
-        tx,
-        at=office.clock.now(),
-        actor=office.actor,
-        act=act,
-        subject=f"subscriber:{subscriber_id}",
-        representation=number,
-    )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app import handing, trail
+from app import handover, trail
 from app.cli.desk import AsJson, console, counting, place, show
 from app.wiring import AUDIT_FOLDER
 
@@ -80,8 +80,8 @@ def hand_over(
     Example: antin audit hand-over
     """
     desk = place(context)
-    signed = handing.hand_over(desk.works, actor=f"operator:{desk.operator}", wrappable=wrappable)
-    public = desk.home / AUDIT_FOLDER / handing.PUBLIC
+    signed = handover.hand_over(desk.works, actor=f"operator:{desk.operator}", wrappable=wrappable)
+    public = desk.home / AUDIT_FOLDER / handover.PUBLIC
     console.print(
         f"The new key signed the first {signed.position} entries; its public half is in {public}. "
         "Now name it as audit in the table [keys] of the configuration, leave audit_next out, and "

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from app import shipped
+from app import create, shipped
+from app.wiring import Works
+from core.clock import SetClock
+from hsm.mechanisms import KeyKind
+from tests.support.dossiers import TEXT
 from tests.support.former import Former
 from tests.support.once import once
 
@@ -18,6 +22,16 @@ def antin(*words: object) -> subprocess.CompletedProcess[str]:
     """Run one command of the product to its end."""
     command = [sys.executable, "-m", "app.cli", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def made(home: Path, template: Path, clock: SetClock) -> Works:
+    """Make an instance in `home`, on SQLite, with P-256 keys and the rules of 2024."""
+    home.mkdir()
+    shutil.copy(template, home / "antin.db")
+    plan = create.Plan(
+        root_kind=KeyKind.P_256, issuing_kind=KeyKind.P_256, rulebooks={"lcs-2024.toml": TEXT}
+    )
+    return create.create(home, plan, clock=clock)
 
 
 @pytest.fixture(scope="session")

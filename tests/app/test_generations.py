@@ -1,13 +1,12 @@
 """The roll-over of the issuing CA: a second generation issues, the first goes on telling status."""
 
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from app import config, create, generations, worker
+from app import config, generations, worker
 from app.authorities import load_index
 from app.instance import OCSP_SUBSCRIBER
 from app.wiring import Works
@@ -16,24 +15,19 @@ from core.clock import SetClock
 from core.errors import Conflict, Invalid, Refused
 from hsm import ceremony as key_holder
 from hsm.mechanisms import KeyKind
+from tests.app.conftest import made
 from tests.support import authority
-from tests.support.dossiers import TEXT
 
 
 @pytest.fixture
 def home(tmp_path: Path, clock: SetClock, sqlite_template: Path) -> Path:
     """An instance with P-256 keys whose configuration names a key for `issuing-2`."""
     folder = tmp_path / "home"
-    folder.mkdir()
-    shutil.copy(sqlite_template, folder / "antin.db")
-    plan = create.Plan(
-        root_kind=KeyKind.P_256, issuing_kind=KeyKind.P_256, rulebooks={"lcs-2024.toml": TEXT}
-    )
-    made = create.create(folder, plan, clock=clock)
-    made.instance.keyring.close()
-    made.db.dispose()
+    works = made(folder, sqlite_template, clock)
+    works.instance.keyring.close()
+    works.db.dispose()
     file = folder / config.FILE
-    uri = made.instance.config.keys.issuing[0]
+    uri = works.instance.config.keys.issuing[0]
     next_uri = uri.replace("object=issuing", "object=issuing-2")
     assert next_uri != uri
     file.write_text(file.read_text() + f'\n[keys.issuers]\nissuing-2 = ["{next_uri}"]\n')

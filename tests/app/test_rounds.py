@@ -1,6 +1,5 @@
 """What the worker asks in every round is found by an index, whatever grows."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,11 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from app import create, worker
+from app import worker
 from app.wiring import Works
 from core.clock import SetClock
-from hsm.mechanisms import KeyKind
-from tests.support.dossiers import TEXT
+from tests.app.conftest import made
 
 GROWING = (
     "certificate", "status_event", "hold", "subscriber", "document", "decision", "notice",
@@ -25,17 +23,11 @@ GROWING = (
 @pytest.fixture
 def works(tmp_path: Path, clock: SetClock, sqlite_template: Path) -> Iterator[Works]:
     """An instance on SQLite in which the worker did what was due."""
-    home = tmp_path / "home"
-    home.mkdir()
-    shutil.copy(sqlite_template, home / "antin.db")
-    plan = create.Plan(
-        root_kind=KeyKind.P_256, issuing_kind=KeyKind.P_256, rulebooks={"lcs-2024.toml": TEXT}
-    )
-    made = create.create(home, plan, clock=clock)
-    assert worker.once(made) == []
-    yield made
-    made.instance.keyring.close()
-    made.db.dispose()
+    works = made(tmp_path / "home", sqlite_template, clock)
+    assert worker.once(works) == []
+    yield works
+    works.instance.keyring.close()
+    works.db.dispose()
 
 
 def test_idle_round_scans_no_table_that_grows(works: Works, clock: SetClock) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hsm.handover import Semaphore
+from hsm.semaphore import Semaphore
 from hsm.worker import TimeLimitPassed, Worker
 
 

@@ -1,6 +1,5 @@
 """The portal's pages and JSON: what is asked, what is told, in both languages."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -37,14 +36,6 @@ def _town(db: Database, clock: SetClock) -> Bureau:
     sweep.enforce(made.office, "spring", Act.SUSPEND)
     made.move("2024-04-21 09:00")
     return made
-
-
-@pytest.fixture
-def client(bureau: Bureau, sqlite_url: str) -> Iterator[FlaskClient]:
-    """A client of the portal over a handle that can only read."""
-    db = Database(sqlite_url, read_only=True)
-    yield site.build(db, bureau.clock, lambda _now: RULES, zone=RULES.calendar.zone).test_client()
-    db.dispose()
 
 
 def _of(bureau: Bureau, name: str) -> Certificate:

@@ -1,7 +1,5 @@
 """What reached nobody stands on the look-up site: that there is a notice, and not what it says."""
 
-from collections.abc import Iterator
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -12,10 +10,10 @@ from policy import access, remedy
 from policy.cases import CaseEvent
 from policy.channels.letters import Bounced
 from policy.deliver import deliver_due, retry
-from tests.support.dossiers import ANNOUNCED_AT, RULES
+from tests.support.dossiers import ANNOUNCED_AT
 from tests.support.office import Bureau, person, taints
 from tests.support.post import Scripted, post
-from web.portal import site, words
+from web.portal import words
 
 NO = Bounced("The mail server refused the message: 550.")
 
@@ -31,14 +29,6 @@ def bureau(sqlite_db: Database, clock: SetClock) -> Bureau:
     made.tick(days=1)
     deliver_due(made.office, post(Scripted("email", NO), Scripted("sms", NO)))
     return made
-
-
-@pytest.fixture
-def client(bureau: Bureau, sqlite_url: str) -> Iterator[FlaskClient]:
-    """A client of the portal over a handle that can only read."""
-    db = Database(sqlite_url, read_only=True)
-    yield site.build(db, bureau.clock, lambda _now: RULES, zone=RULES.calendar.zone).test_client()
-    db.dispose()
 
 
 def _serial(bureau: Bureau, name: str) -> str:

@@ -1,39 +1,30 @@
 """The audit trail handed over to a key in the token, and what else that key signs."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from app import config, create, handing, statements, trail, worker
+from app import config, handover, statements, trail, worker
 from app.wiring import AUDIT_FOLDER, Works
 from ca import issue
 from core import sealing
 from core.clock import SetClock
 from core.errors import Conflict, Invalid, Refused
-from hsm.mechanisms import KeyKind
-from tests.app.conftest import antin
+from tests.app.conftest import antin, made
 from tests.support import authority
-from tests.support.dossiers import TEXT
 
 
 @pytest.fixture
 def works(tmp_path: Path, clock: SetClock, sqlite_template: Path) -> Iterator[Works]:
     """A new instance whose configuration names a next audit key."""
-    home = tmp_path / "home"
-    home.mkdir()
-    shutil.copy(sqlite_template, home / "antin.db")
-    plan = create.Plan(
-        root_kind=KeyKind.P_256, issuing_kind=KeyKind.P_256, rulebooks={"lcs-2024.toml": TEXT}
-    )
-    made = create.create(home, plan, clock=clock)
-    trail.seal(made)
-    assert worker.once(made) == []
-    yield made
-    made.instance.keyring.close()
-    made.db.dispose()
+    works = made(tmp_path / "home", sqlite_template, clock)
+    trail.seal(works)
+    assert worker.once(works) == []
+    yield works
+    works.instance.keyring.close()
+    works.db.dispose()
 
 
 def _configured(works: Works, **roles: str | None) -> Works:
@@ -64,22 +55,22 @@ def test_hand_over(works: Works, clock: SetClock) -> None:
     first = trail.public_key(works)
     certificate = issue.issue(works.db, clock, works.issuer(), authority.order("KH1", clock.now()))
     with pytest.raises(Invalid, match="names no next audit key"):
-        handing.hand_over(works, actor="operator:lan")
+        handover.hand_over(works, actor="operator:lan")
     plan = works.office("operator:lan").seal.sign({"sha256": "x"})
     both = _configured(works, audit="object=audit", audit_next="object=audit-2")
     clock.move_to(clock.now() + timedelta(minutes=1))
     with pytest.raises(Invalid, match="'audit_next' is to be wrappable"):
-        handing.hand_over(both, actor="operator:lan", wrappable=True)
-    signed = handing.hand_over(both, actor="operator:lan")
+        handover.hand_over(both, actor="operator:lan", wrappable=True)
+    signed = handover.hand_over(both, actor="operator:lan")
     with pytest.raises(Conflict, match="signs the audit trail already"):
-        handing.hand_over(both, actor="operator:lan")
+        handover.hand_over(both, actor="operator:lan")
     clock.move_to(clock.now() + timedelta(hours=2))
     with pytest.raises(Conflict, match="not by the audit key"):
         trail.seal(both, sign_now=True)
     _close(both)
     after = _configured(works, audit="object=audit-2")
     assert worker.once(after) == []
-    pem = after.instance.home / AUDIT_FOLDER / handing.PUBLIC
+    pem = after.instance.home / AUDIT_FOLDER / handover.PUBLIC
     assert trail.public_key(after) == trail.public_key(after, pem) != first
     for key in (first, trail.public_key(after)):
         report = trail.examine(after, key)
@@ -98,8 +89,8 @@ def test_hand_over(works: Works, clock: SetClock) -> None:
 def test_interrupted(works: Works, clock: SetClock) -> None:
     """A command that ended between the handover and the new key's signature is given again."""
     both = _configured(works, audit="object=audit", audit_next="object=audit-2")
-    new = handing._next_key(both)
-    handing._seal(both, "operator:lan", "audit.hand_over", {})
+    new = handover._next_key(both)
+    handover._seal(both, "operator:lan", "audit.hand_over", {})
     sealing.hand_over(both.db, clock.now(), both.audit_key(), new.public_key())
     said = antin("--home", both.instance.home, "audit", "hand-over")
     assert said.returncode == 0, said.stderr
