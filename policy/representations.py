@@ -26,10 +26,6 @@ class Representation:
         """Name number and days only, so that no traceback or log shows a person."""
         return f"Representation(number={self.number}, {self.from_on} to {self.to_on})"
 
-    def covers(self, day: date) -> bool:
-        """Whether the person represented the company on `day`."""
-        return self.from_on <= day and (self.to_on is None or day <= self.to_on)
-
 
 def add(
     office: Office,
@@ -73,11 +69,7 @@ def several(office: Office, tx: Tx, subscriber: Subscriber, day: date) -> bool:
 
     Known from the register's entries and from the representations that cover the day.
     """
-    today = [each for each in of(office, tx, subscriber.id) if each.covers(day)]
-    marks = {
-        subscribers.person_mark(office.vault, each.name, each.id_type, each.id_number)
-        for each in today
-    }
+    marks = proofs.marks_on(tx, subscriber.id, day)
     entered = subscribers.representative_mark(office.vault, subscriber.personal)
     if entered is not None:
         marks.add(entered)

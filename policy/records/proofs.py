@@ -85,11 +85,24 @@ def representations_of(tx: Tx, subscriber_id: str) -> list[Represented]:
 def represented_by(tx: Tx, mark: bytes, day: date) -> set[str]:
     """Return the companies that the person behind `mark` represents on a civil day."""
     query = select(representation.c.subscriber_id).where(
-        representation.c.mark == mark,
-        representation.c.from_on <= day,
-        or_(representation.c.to_on.is_(None), representation.c.to_on >= day),
+        representation.c.mark == mark, *_covering(day)
     )
     return set(tx.execute(query).scalars())
+
+
+def marks_on(tx: Tx, subscriber_id: str, day: date) -> set[bytes]:
+    """Return the marks of who represents a company on a civil day."""
+    query = select(representation.c.mark).where(
+        representation.c.subscriber_id == subscriber_id,
+        representation.c.mark.is_not(None),
+        *_covering(day),
+    )
+    return set(tx.execute(query).scalars())
+
+
+def _covering(day: date) -> tuple[Any, ...]:
+    last = representation.c.to_on
+    return representation.c.from_on <= day, or_(last.is_(None), last >= day)
 
 
 def representation_named(tx: Tx, number: int) -> Represented:

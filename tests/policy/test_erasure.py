@@ -245,11 +245,12 @@ def test_representations_have_days_and_evidence(bureau: Bureau) -> None:
         (found,) = representations.of(bureau.office, tx, "KH00001")
         stored = proofs.representations_of(tx, "KH00001")
     assert (found.name, found.evidence) == ("Lê Ngọc Hân", own)
-    assert [found.covers(each) for each in (first, last, last + timedelta(days=1))] == [
-        True,
-        True,
-        False,
-    ]
+    assert (found.from_on, found.to_on) == (first, last)
+    mark = subscribers.person_mark(bureau.office.vault, *who)
+    days = (first - timedelta(days=1), first, last, last + timedelta(days=1))
+    with bureau.db.read() as tx:
+        told = [proofs.marks_on(tx, "KH00001", each) for each in days]
+    assert told == [set(), {mark}, {mark}, set()]
     assert "Hân" not in repr(found) + repr(stored) + repr(bureau.trail())
 
 
