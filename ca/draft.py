@@ -8,13 +8,14 @@ What does not change from certificate to certificate is encoded once, by the lib
 the rest is put between (RFC 5280 4.1). The examination reads the draft with the library's parser.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
 from ca import signatures
 from ca.issuers import SigningIssuer, Urls, partition_of
@@ -26,6 +27,7 @@ from core.errors import Invalid, Refused
 _VERSION_3 = bytes.fromhex("a003020102")
 _EXTENSIONS = 0xA3
 _VOID = bytes(64)
+_SUBJECT_KEY_IDENTIFIER = der.oid(ExtensionOID.SUBJECT_KEY_IDENTIFIER.dotted_string)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,7 @@ def _assemble(
     serial: int,
     validity: bytes,
 ) -> Draft:
+    key = spki(public_key)
     tbs = der.sequence(
         _VERSION_3,
         der.integer(serial),
@@ -131,8 +134,8 @@ def _assemble(
         shape.issuer,
         validity,
         subject.public_bytes(),
-        spki(public_key),
-        der.element(_EXTENSIONS, der.sequence(_key_identifier(public_key), shape.extensions)),
+        key,
+        der.element(_EXTENSIONS, der.sequence(_key_identifier(key), shape.extensions)),
     )
     sample = x509.load_der_x509_certificate(signatures.assemble(tbs, shape.algorithm, _VOID))
     return Draft(tbs=tbs, sample=sample, profile=profile)
@@ -163,8 +166,12 @@ def _partition(serial: int, profile: Profile, urls: Urls) -> int:
     return partition_of(serial, urls.partitions)
 
 
-def _key_identifier(public_key: PublicKey) -> bytes:
-    return _extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+def _key_identifier(key: bytes) -> bytes:
+    """Return the extension for a SubjectPublicKeyInfo: SHA-1 of its bits (RFC 5280 4.2.1.2)."""
+    *_, (_, bits) = der.children(key)
+    digest = hashlib.sha1(der.content(bits)[1:], usedforsecurity=False).digest()
+    octets = der.element(der.OCTET_STRING, der.element(der.OCTET_STRING, digest))
+    return der.sequence(_SUBJECT_KEY_IDENTIFIER, octets)
 
 
 def _shape_under(issuer: SigningIssuer, profile: Profile, partition: int, key: str) -> _Shape:

@@ -13,6 +13,7 @@ is dead on arrival. The decision was committed before, by policy.
 Many orders go the same way together and share their commits; each has its own outcome.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from cryptography.exceptions import InvalidSignature
 from ca import draft, lint, order, recording, records, signatures
 from ca.issuers import SigningIssuer
 from ca.keys import spki_sha256
-from ca.model import Certificate, Stage
+from ca.model import Certificate, Finding, Stage
 from ca.order import Order, Replacement
 from ca.recording import Ready, Signed
 from core import serials
@@ -99,7 +100,7 @@ class Issuance:
 
     def sign(self) -> None:
         """Do the first half of step 4: the token signs what was recorded."""
-        _each(self._works, lambda work: _sign(self._issuer, work))
+        _sign_all(self._issuer, _open(self._works))
 
     def end(self) -> list[Outcome]:
         """Verify what was signed, and commit it as issued; return the outcomes in order."""
@@ -108,7 +109,7 @@ class Issuance:
         return [_outcome(work) for work in self._works]
 
 
-def refuse_findings(findings: list[lint.Finding]) -> None:
+def refuse_findings(findings: list[Finding]) -> None:
     """Raise Refused when lint found anything; the sentence names every finding."""
     if findings:
         listed = " ".join(f"[{each.rule}] {each.sentence}" for each in findings)
@@ -203,10 +204,22 @@ def _record_pending(db: Database, clock: Clock, issuer: SigningIssuer, works: li
             work.pending = each
 
 
-def _sign(issuer: SigningIssuer, work: _Work) -> None:
+def _sign_all(issuer: SigningIssuer, works: Sequence[_Work]) -> None:
+    """Have every work signed; where the token fails, that one has its outcome, and on we go."""
+    waiting = deque(works)
+    while waiting:
+        made = signatures.sign_all(issuer.key, [_recorded(each) for each in waiting])
+        try:
+            for der in made:
+                waiting.popleft().der = der
+        except AntinError as error:
+            waiting.popleft().outcome = error
+
+
+def _recorded(work: _Work) -> bytes:
     if work.pending is None or work.ready is None:
         raise RuntimeError("Nothing is signed before it is recorded.")
-    work.der = signatures.sign(issuer.key, work.ready.tbs)
+    return work.ready.tbs
 
 
 def _verify(issuer: SigningIssuer, work: _Work) -> None:

@@ -26,10 +26,10 @@ def spki(key: PublicKeyTypes) -> bytes:
 
 def kind_of(key: object) -> str:
     """Return the word by which profiles name the kind of a key: rsa, P-256, Ed25519."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return "rsa"
     if isinstance(key, ec.EllipticCurvePublicKey):
         return _CURVES.get(key.curve.name, key.curve.name)
+    if isinstance(key, rsa.RSAPublicKey):
+        return "rsa"
     return "Ed25519" if isinstance(key, ed25519.Ed25519PublicKey) else type(key).__name__
 
 

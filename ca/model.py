@@ -226,3 +226,11 @@ class Horizon:
 
     oldest: int
     next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that lint found wrong: the rule's id in standards' words, and a full sentence."""
+
+    rule: str
+    sentence: str

@@ -4,7 +4,9 @@ The same octets stand inside the signed part and behind it (RFC 5280 4.1.1.2), b
 taken from there. RSA identifiers carry NULL parameters (RFC 4055 5), all others none.
 """
 
-from typing import NamedTuple
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -36,6 +38,14 @@ OIDS = frozenset(
 """The object identifiers of the algorithms above."""
 
 _P256_BITS = 256
+
+
+@runtime_checkable
+class _SignsMany(Protocol):
+    """A key for which many messages together are less work than one by one."""
+
+    def sign_all(self, data: Sequence[bytes], *how: Any) -> Iterator[bytes]:  # noqa: ANN401 - as `sign` of its kind takes it
+        """Yield the signature of each message, in order."""
 
 
 class _Rsa(NamedTuple):
@@ -82,7 +92,21 @@ def sign(key: CertificateIssuerPrivateKeyTypes, tbs: bytes) -> bytes:
     Raises SigningUnavailable when no token signs, TypeError when key and algorithm do not fit.
     """
     algorithm = algorithm_in(tbs)
-    return assemble(tbs, algorithm, _sign(key, algorithm, tbs))
+    return assemble(tbs, algorithm, key.sign(tbs, *_how(key, algorithm)))
+
+
+def sign_all(key: CertificateIssuerPrivateKeyTypes, drafts: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the certificate of each TBSCertificate of `drafts`, in order; raises as `sign` does.
+
+    What was yielded before an error is good. A key that signs many together is asked to.
+    """
+    if not isinstance(key, _SignsMany):
+        yield from (sign(key, tbs) for tbs in drafts)
+        return
+    for algorithm, alike in itertools.groupby(drafts, algorithm_in):
+        some = list(alike)
+        made = key.sign_all(some, *_how(key, algorithm))
+        yield from map(assemble, some, itertools.repeat(algorithm), made)
 
 
 def verify(key: CertificatePublicKeyTypes, certificate: x509.Certificate) -> None:
@@ -108,12 +132,12 @@ def assemble(tbs: bytes, algorithm: bytes, signature: bytes) -> bytes:
     return der.sequence(tbs, algorithm, der.bit_string(signature))
 
 
-def _sign(key: CertificateIssuerPrivateKeyTypes, algorithm: bytes, tbs: bytes) -> bytes:
+def _how(key: CertificateIssuerPrivateKeyTypes, algorithm: bytes) -> tuple[Any, ...]:
+    """Return what the key is told beside the message; raises TypeError when they do not fit."""
     if isinstance(key, rsa.RSAPrivateKey) and algorithm in _RSA:
-        scheme = _RSA[algorithm]
-        return key.sign(tbs, scheme.padding, scheme.hash)
+        return _RSA[algorithm]
     if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm in _EC:
-        return key.sign(tbs, ec.ECDSA(_EC[algorithm]))
+        return (ec.ECDSA(_EC[algorithm]),)
     if isinstance(key, ed25519.Ed25519PrivateKey) and algorithm == ED25519:
-        return key.sign(tbs)
+        return ()
     raise TypeError(f"A {type(key).__name__} makes no signature {algorithm.hex()}.")

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from core.chain import Entry
 from core.database import Identity, Tx, UtcDateTime, metadata
+from core.executemany import execute_all
 
 __all__ = ["Entry", "New", "append", "append_all", "canonical", "entries"]
 
@@ -87,20 +88,22 @@ def append(tx: Tx, *, at: datetime, actor: str, act: str, subject: str, **detail
     append_all(tx, [New(at=at, actor=actor, act=act, subject=subject, detail=detail)])
 
 
+_ADD = insert(audit_entry)
+
+
 def append_all(tx: Tx, entries: Sequence[New]) -> None:
     """Add entries in the acting transaction, in this order."""
-    if entries:
-        rows = [
-            {
-                "at": each.at,
-                "actor": each.actor,
-                "act": each.act,
-                "subject": each.subject,
-                "detail": canonical(each.detail),
-            }
-            for each in entries
-        ]
-        tx.execute(insert(audit_entry), rows)
+    rows = [
+        {
+            "at": each.at,
+            "actor": each.actor,
+            "act": each.act,
+            "subject": each.subject,
+            "detail": canonical(each.detail),
+        }
+        for each in entries
+    ]
+    execute_all(tx, _ADD, rows)
 
 
 def entries(tx: Tx, *, subject: str | None = None) -> list[Entry]:

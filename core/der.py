@@ -82,7 +82,8 @@ def children(data: bytes) -> Iterator[tuple[int, bytes]]:
     """
     at, end = _head(data, 0)
     while at < end:
-        _, stop = _head(data, at)
+        length = data[at + 1]
+        stop = at + 2 + length if length < _SHORT else _head(data, at)[1]
         yield data[at], data[at:stop]
         at = stop
 

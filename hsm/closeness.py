@@ -66,6 +66,12 @@ class Closeness:
         _set(0, _MASK_BYTES, _single[cpu])
         return mask
 
+    def let_go(self) -> None:
+        """Let the worker go where it likes, before an act of many calls."""
+        if _works and self.worker and self._cpu >= 0:
+            self._cpu = -1
+            _set(self.worker, _MASK_BYTES, _own_mask())
+
     def part(self, mask: bytes | None) -> None:
         """Let this thread move again."""
         _asking.discard(self.worker)

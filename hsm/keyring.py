@@ -5,8 +5,9 @@ as long as it works; the others hold the same key and take over while it does no
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from core.errors import Invalid, NotFound, Refused, SigningUnavailable
@@ -66,7 +67,7 @@ class Keyring:
             public = self._load(role, expected)
             mechanisms.require_known(public)
             holder = _Holder(public, self.places(role), self.time_limit_seconds)
-            known = self._keys[role] = private_key(role, public, holder.sign)
+            known = self._keys[role] = private_key(role, public, holder)
         elif expected is not None and known.public_key() != expected:
             raise _unlike(role)
         return known
@@ -177,6 +178,21 @@ class _Holder:
             self._limit,
             lambda place, deadline: place.sign(self._public, scheme, what, deadline),
         )
+
+    def sign_all(self, scheme: Scheme, messages: Sequence[Message]) -> Iterator[bytes]:
+        """Yield the raw signatures, each within the time limit; raises as `sign` does."""
+        done = 0
+        while left := messages[done:]:
+            made = _first_that_can(
+                self._places, self._limit, partial(self._sign_some, scheme, left)
+            )
+            yield from made
+            done += len(made)
+
+    def _sign_some(
+        self, scheme: Scheme, messages: Sequence[Message], place: Place, deadline: float
+    ) -> list[bytes]:
+        return place.sign_some(self._public, scheme, messages, deadline)
 
 
 def _first_that_can(places: list[Place], limit: float, act: Callable[[Place, float], T]) -> T:

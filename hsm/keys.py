@@ -4,8 +4,8 @@ They are subclasses of its key classes, so that its certificate, CRL and OCSP bu
 A release of `cryptography` may add abstract methods: the contract tests make one of each.
 """
 
-from collections.abc import Callable
-from typing import Never, NoReturn, Self
+from collections.abc import Iterator, Sequence
+from typing import Never, NoReturn, Protocol, Self
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,14 +17,22 @@ from core.errors import Refused
 from hsm import mechanisms
 from hsm.mechanisms import Message, PublicKey, Scheme
 
-Sign = Callable[[Scheme, Message], bytes]
-"""Makes the raw signature of a message; raises SigningUnavailable when no token can."""
+
+class Holder(Protocol):
+    """Who has the key: makes raw signatures, or raises SigningUnavailable when no token can."""
+
+    def sign(self, scheme: Scheme, what: Message) -> bytes:
+        """Return the raw signature of one message."""
+
+    def sign_all(self, scheme: Scheme, messages: Sequence[Message]) -> Iterator[bytes]:
+        """Yield the raw signatures of many, in order, each as soon as it may be had."""
 
 
 class _OnToken:
     """What the three kinds of key share: they are not copied, not read out, not pickled."""
 
     name: str
+    _holder: Holder
 
     def _refuse_export(self) -> NoReturn:
         raise Refused(
@@ -63,9 +71,9 @@ class _OnToken:
 class RsaKey(_OnToken, rsa.RSAPrivateKey):
     """An RSA key on a token; it signs and does nothing else."""
 
-    def __init__(self, name: str, public: rsa.RSAPublicKey, sign: Sign) -> None:
-        """Name the key for errors, keep its public half, sign through `sign`."""
-        self.name, self._public, self._sign = name, public, sign
+    def __init__(self, name: str, public: rsa.RSAPublicKey, holder: Holder) -> None:
+        """Name the key for errors, keep its public half, sign through `holder`."""
+        self.name, self._public, self._holder = name, public, holder
 
     def public_key(self) -> rsa.RSAPublicKey:
         """Return the public half."""
@@ -84,7 +92,14 @@ class RsaKey(_OnToken, rsa.RSAPrivateKey):
     ) -> bytes:
         """Return the signature; raises Refused for a scheme that is not in the table."""
         scheme = mechanisms.rsa_scheme(padding, algorithm, self.key_size)
-        return self._sign(scheme, mechanisms.message(bytes(data), algorithm))
+        return self._holder.sign(scheme, mechanisms.message(bytes(data), algorithm))
+
+    def sign_all(
+        self, data: Sequence[bytes], padding: AsymmetricPadding, algorithm: hashes.HashAlgorithm
+    ) -> Iterator[bytes]:
+        """Yield the signature of each message; raises as `sign` does."""
+        scheme = mechanisms.rsa_scheme(padding, algorithm, self.key_size)
+        return self._holder.sign_all(scheme, [mechanisms.message(each, algorithm) for each in data])
 
     def decrypt(self, *_: object, **__: object) -> Never:
         """Refuse: the key signs only."""
@@ -94,9 +109,9 @@ class RsaKey(_OnToken, rsa.RSAPrivateKey):
 class EcKey(_OnToken, ec.EllipticCurvePrivateKey):
     """A P-256 or P-384 key on a token; it signs and does nothing else."""
 
-    def __init__(self, name: str, public: ec.EllipticCurvePublicKey, sign: Sign) -> None:
-        """Name the key for errors, keep its public half, sign through `sign`."""
-        self.name, self._public, self._sign = name, public, sign
+    def __init__(self, name: str, public: ec.EllipticCurvePublicKey, holder: Holder) -> None:
+        """Name the key for errors, keep its public half, sign through `holder`."""
+        self.name, self._public, self._holder = name, public, holder
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """Return the public half."""
@@ -116,7 +131,13 @@ class EcKey(_OnToken, ec.EllipticCurvePrivateKey):
         """Return the DER signature; raises Refused for a scheme that is not in the table."""
         scheme = mechanisms.ecdsa_scheme(signature_algorithm)
         what = mechanisms.message(bytes(data), signature_algorithm.algorithm)
-        return mechanisms.ecdsa_der(self._sign(scheme, what))
+        return mechanisms.ecdsa_der(self._holder.sign(scheme, what))
+
+    def sign_all(self, data: Sequence[bytes], signature_algorithm: ec.ECDSA) -> Iterator[bytes]:
+        """Yield the DER signature of each message; raises as `sign` does."""
+        scheme = mechanisms.ecdsa_scheme(signature_algorithm)
+        messages = [mechanisms.message(each, signature_algorithm.algorithm) for each in data]
+        return map(mechanisms.ecdsa_der, self._holder.sign_all(scheme, messages))
 
     def exchange(self, *_: object, **__: object) -> Never:
         """Refuse: the key signs only."""
@@ -126,9 +147,9 @@ class EcKey(_OnToken, ec.EllipticCurvePrivateKey):
 class Ed25519Key(_OnToken, ed25519.Ed25519PrivateKey):
     """An Ed25519 key on a token; it signs and does nothing else."""
 
-    def __init__(self, name: str, public: ed25519.Ed25519PublicKey, sign: Sign) -> None:
-        """Name the key for errors, keep its public half, sign through `sign`."""
-        self.name, self._public, self._sign = name, public, sign
+    def __init__(self, name: str, public: ed25519.Ed25519PublicKey, holder: Holder) -> None:
+        """Name the key for errors, keep its public half, sign through `holder`."""
+        self.name, self._public, self._holder = name, public, holder
 
     def public_key(self) -> ed25519.Ed25519PublicKey:
         """Return the public half."""
@@ -136,16 +157,21 @@ class Ed25519Key(_OnToken, ed25519.Ed25519PrivateKey):
 
     def sign(self, data: Buffer) -> bytes:
         """Return the signature of the whole message (RFC 8032 5.1.6)."""
-        return self._sign(mechanisms.ED25519, Message(bytes(data), hashed=False))
+        return self._holder.sign(mechanisms.ED25519, Message(bytes(data), hashed=False))
+
+    def sign_all(self, data: Sequence[bytes]) -> Iterator[bytes]:
+        """Yield the signature of each message; raises as `sign` does."""
+        messages = [Message(each, hashed=False) for each in data]
+        return self._holder.sign_all(mechanisms.ED25519, messages)
 
 
 PrivateKey = RsaKey | EcKey | Ed25519Key
 
 
-def private_key(name: str, public: PublicKey, sign: Sign) -> PrivateKey:
-    """Return the key object that belongs to `public`, signing through `sign`."""
+def private_key(name: str, public: PublicKey, holder: Holder) -> PrivateKey:
+    """Return the key object that belongs to `public`, signing through `holder`."""
     if isinstance(public, rsa.RSAPublicKey):
-        return RsaKey(name, public, sign)
+        return RsaKey(name, public, holder)
     if isinstance(public, ec.EllipticCurvePublicKey):
-        return EcKey(name, public, sign)
-    return Ed25519Key(name, public, sign)
+        return EcKey(name, public, holder)
+    return Ed25519Key(name, public, holder)

@@ -78,12 +78,14 @@ class Pool:
         doing: Callable[[], str],
         *,
         repeat: bool = True,
+        brief: bool = True,
     ) -> T:
         """Return what `act` gives on a session with the token, before `deadline`.
 
         `deadline` is in time.monotonic seconds; `doing` names the act in an error. An act that
-        must not be done twice is not repeated on a new session unless `repeat`. Raises
-        SigningUnavailable for everything that the token or its module does wrong.
+        must not be done twice is not repeated on a new session unless `repeat`; one that makes
+        many calls is not `brief`. Raises SigningUnavailable for everything that the token or its
+        module does wrong.
         """
         self._login.prepare()
         if not self.breaker.admits():
@@ -92,7 +94,9 @@ class Pool:
             worker = self._take(deadline, doing)
             try:
                 result = worker.ask(
-                    lambda session: self._attempt(session, act, deadline, repeat=repeat), deadline
+                    lambda session: self._attempt(session, act, deadline, repeat=repeat),
+                    deadline,
+                    brief=brief,
                 )
             except BaseException as error:
                 if _is_full(error) and self._seats.shrink():

@@ -48,14 +48,19 @@ class Worker:
         self._asked, self._answered = Semaphore(), Semaphore()
         threading.Thread(target=self._serve, name=f"hsm-{session.name}", daemon=True).start()
 
-    def ask(self, act: Callable[["Session"], T], deadline: float) -> T:
+    def ask(self, act: Callable[["Session"], T], deadline: float, *, brief: bool = True) -> T:
         """Return what `act` gives on the worker's thread, or raise what it raises.
 
         Raises TimeLimitPassed at `deadline` (time.monotonic seconds). After that, or after an
-        interrupt, `abandoned` may be true: the worker is then lost until it reports back.
+        interrupt, `abandoned` may be true: the worker is then lost until it reports back. Only for
+        an act that is `brief` is it worth to keep the two threads together.
         """
         job = self._job = _Job(act, self._answered)
-        mask = self._closeness.come()
+        mask = None
+        if brief:
+            mask = self._closeness.come()
+        else:
+            self._closeness.let_go()
         try:
             self._asked.give()
             answered = job.answered.take_until(deadline)

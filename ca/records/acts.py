@@ -9,6 +9,7 @@ from sqlalchemy import Row, insert, select
 from ca.model import Act, HoldSource, Status, StatusEvent
 from ca.tables import status_event
 from core.database import Tx
+from core.executemany import execute_all
 from core.reasons import Reason
 
 
@@ -17,10 +18,12 @@ def add_event(tx: Tx, **values: Any) -> None:  # noqa: ANN401 - the columns of s
     add_events(tx, [values])
 
 
+_ADD = insert(status_event)
+
+
 def add_events(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append status events; each row names the same columns of status_event."""
-    if rows:
-        tx.execute(insert(status_event), rows)
+    execute_all(tx, _ADD, rows)
 
 
 def events(tx: Tx, certificate_id: int) -> list[StatusEvent]:

@@ -13,6 +13,7 @@ from ca.records import certificates, standings
 from ca.tables import certificate, succession
 from core.database import Tx, chunked
 from core.errors import Conflict
+from core.executemany import execute_all
 from core.reasons import Reason
 
 
@@ -36,6 +37,9 @@ def begun(tx: Tx, decisions: Collection[str]) -> dict[str, Begun]:
     return found
 
 
+_ADD = insert(certificate)
+
+
 def add_pending(tx: Tx, rows: Sequence[Mapping[str, Any]], births: Sequence[Standing]) -> list[int]:
     """Record certificates that are about to be signed; return their row ids in order.
 
@@ -46,7 +50,7 @@ def add_pending(tx: Tx, rows: Sequence[Mapping[str, Any]], births: Sequence[Stan
         for row, standing in zip(rows, births, strict=True)
     ]
     try:
-        tx.execute(insert(certificate), values)
+        execute_all(tx, _ADD, values)
     except IntegrityError as error:
         raise Conflict(
             "A decision was used for an issuance already; ask for a new decision."
@@ -79,9 +83,8 @@ def lock_pending(tx: Tx, certificate_ids: Iterable[int]) -> set[int]:
 
 def mark_issued(tx: Tx, ders: Mapping[int, bytes]) -> None:
     """Turn pending rows, which the transaction has locked, into issued certificates."""
-    if ders:
-        rows = [{"row": number, "octets": der} for number, der in ders.items()]
-        tx.execute(_ISSUED, rows)
+    rows = [{"row": number, "octets": der} for number, der in ders.items()]
+    execute_all(tx, _ISSUED, rows)
 
 
 _ISSUED = (

@@ -3,12 +3,18 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from ca.tables import blocked_key, certificate, subject_key
 from core.database import Tx, chunked
+from core.executemany import execute_all
+
+_CLAIM: dict[str, Insert] = {
+    "sqlite": sqlite_insert(subject_key).on_conflict_do_nothing(),
+    "postgresql": postgresql_insert(subject_key).on_conflict_do_nothing(),
+}
 
 
 def claim_keys(tx: Tx, owners: Mapping[bytes, str]) -> dict[bytes, str]:
@@ -21,8 +27,7 @@ def claim_keys(tx: Tx, owners: Mapping[bytes, str]) -> dict[bytes, str]:
         return {}
     # In one order, so that two transactions with the same keys do not wait for each other.
     rows = [{"spki_sha256": spki, "subscriber": owners[spki]} for spki in sorted(owners)]
-    insert = sqlite_insert if tx.dialect.name == "sqlite" else postgresql_insert
-    tx.execute(insert(subject_key).on_conflict_do_nothing(), rows)
+    execute_all(tx, _CLAIM[tx.dialect.name], rows)
     return owners_of(tx, owners)
 
 

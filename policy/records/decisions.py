@@ -9,15 +9,17 @@ from sqlalchemy import RowMapping, insert, select
 
 from core.database import Tx
 from core.errors import NotFound
+from core.executemany import execute_all
 from policy.model import Action, Decision, Refusal
 from policy.records.batches import batches
 from policy.tables import decision
 
+_ADD = insert(decision)
+
 
 def add_decisions(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Record decisions and refusals with their facts; each row names the same columns."""
-    if rows:
-        tx.execute(insert(decision), rows)
+    execute_all(tx, _ADD, rows)
 
 
 def earlier(tx: Tx, keys: Iterable[str]) -> dict[str, Decision]:
