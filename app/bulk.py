@@ -1,15 +1,15 @@
 """Bulk issuance by several processes, each with its own database handle and sessions.
 
 The rows are handed out in portions, and a process issues its portion batch by batch (policy.bulk).
-What was handed out when a process or the machine dies is found again by its decision when the file
-is brought again.
+While processors are left, each has another process beside it that signs. What was handed out when
+a process or the machine dies is found again by its decision when the file is brought again.
 """
 
+import gc
 import itertools
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,9 +26,8 @@ BATCH = 100
 """How many certificates share their commits."""
 MOST_BATCHES = 20
 """How many batches a process is handed out at once, in a long file."""
-# The thread that signs needs the interpreter several times for each signature, for moments only.
-# So long it waits for it when the other thread is busy; by itself it would wait 5 ms each time.
-_SWITCH_SECONDS = 20e-6
+# How many new objects the cycle collector lets come together; 700 by itself.
+_YOUNG = 10_000
 
 _desk: Desk | None = None
 
@@ -41,10 +40,10 @@ def issue(home: Path, actor: str, rows: Sequence[Asked], *, processes: int) -> I
     """
     portions = chunked(rows, _portion(len(rows), processes))
     context = multiprocessing.get_context("spawn")
+    ahead = to_spare(processes) and len(rows) > processes * BATCH
     pool = ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_open, initargs=(home, actor)
+        processes, mp_context=context, initializer=_open, initargs=(home, actor, ahead)
     )
-    ahead = to_spare(processes)
     with pool:
         first = itertools.islice(portions, 2 * processes)
         running = {pool.submit(_issue, each, ahead=ahead) for each in first}
@@ -56,15 +55,20 @@ def issue(home: Path, actor: str, rows: Sequence[Asked], *, processes: int) -> I
                 yield from _results(each)
 
 
+def prepare() -> None:
+    """Tell the cycle collector that what this process has by now stays, and to look seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
+
+
 def issue_here(desk: Desk, some: Sequence[Asked], *, ahead: bool) -> list[Result]:
-    """Issue one portion in this process; with `ahead`, by two threads, of which one signs."""
-    if ahead:
-        sys.setswitchinterval(_SWITCH_SECONDS)
+    """Issue one portion in this process; with `ahead`, its key signs while the next is prepared."""
     return list(bulk.issue(desk, chunked(some, BATCH), ahead=ahead))
 
 
 def to_spare(processes: int) -> bool:
-    """Whether the machine has processors left for a second thread in each of so many processes."""
+    """Whether the machine has processors left to sign beside so many processes."""
     return processes < len(os.sched_getaffinity(0))
 
 
@@ -82,11 +86,15 @@ def _results(done: Future[list[Result]]) -> list[Result]:
         ) from None
 
 
-def _open(home: Path, actor: str) -> None:
+def _open(home: Path, actor: str, ahead: bool) -> None:  # noqa: FBT001 - a pool's initargs
     """Begin a process: the desk is its own. The keyboard stops the one that hands out."""
     global _desk  # noqa: PLW0603 - what a pool's process has is its module's
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _desk = Works(home).desk(actor)
+    works = Works(home)
+    if ahead:
+        works.sign_apart()
+    _desk = works.desk(actor)
+    prepare()
 
 
 def _issue(some: list[Asked], *, ahead: bool) -> list[Result]:

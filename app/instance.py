@@ -16,6 +16,7 @@ from crl.model import Settings as CrlSettings
 from crl.targets import Directory, Target
 from hsm import softhsm
 from hsm.keyring import Keyring
+from hsm.signer import Signer
 from ocsp.model import Settings as OcspSettings
 
 OCSP_SUBSCRIBER = "antin-ocsp"
@@ -56,6 +57,14 @@ class Instance:
             softhsm.activate(self.home / self.config.softhsm.folder)
         limits = self.config.hsm
         return Keyring(roles, time_limit_seconds=limits.seconds, sessions=limits.sessions)
+
+    def signer(self, roles: Sequence[str]) -> Signer:
+        """Start a process that signs with the keys of these roles, and has nothing else."""
+        if self.config.softhsm is not None:
+            softhsm.activate(self.home / self.config.softhsm.folder)
+        uris = self.config.keys.by_role()
+        limit = self.config.hsm.seconds
+        return Signer({role: uris[role] for role in roles}, time_limit_seconds=limit)
 
     @property
     def crl_settings(self) -> CrlSettings:

@@ -28,6 +28,7 @@ from crl.model import Published
 from crl.publish import publish
 from crl.schedule import publish_if_due, tick
 from hsm.keys import PrivateKey
+from hsm.signer import Signer
 from ocsp.reserve import Keeper
 from policy.deliver import Post
 from policy.enrol import Desk
@@ -49,6 +50,7 @@ class Works:
     def __init__(self, home: Path, *, clock: Clock | None = None) -> None:
         """Open the instance in `home`; `clock` is for replays alone."""
         self.instance = Instance(home, clock=clock)
+        self._signers: dict[str, Signer] = {}
 
     @property
     def clock(self) -> Clock:
@@ -98,7 +100,13 @@ class Works:
 
     def key(self, role: str) -> PrivateKey:
         """Return the key of a role."""
-        return self.instance.keyring.key(role)
+        signer = self._signers.get(role)
+        return self.instance.keyring.key(role) if signer is None else signer.key(role)
+
+    def sign_apart(self) -> None:
+        """From now on, have a process of its own sign for the issuing CA (see hsm.signer)."""
+        role = _role(self, self.instance.config.issuer)
+        self._signers[role] = self.instance.signer([role])
 
     def audit_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the key that signs checkpoints, statements and transcripts; on P-256."""

@@ -38,6 +38,7 @@ from hsm import softhsm, speed
 from hsm.codes import Mechanism
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
+from hsm.signer import Signer
 from policy import rulebook
 from policy.bulk import Asked
 from policy.enrol import Desk
@@ -63,14 +64,18 @@ class Site:
     url: str
     issuer: str
 
-    def desk(self) -> Desk:
-        """Open database, keys and register, in the process that uses them."""
+    def desk(self, *, apart: bool) -> Desk:
+        """Open database, keys and register, in the process that uses them.
+
+        With `apart` another process signs, as `app.wiring` has it.
+        """
         softhsm.activate(self.token.folder)
         db = Database(self.url)
-        keyring = Keyring({self.issuer: [self.token.uri(self.issuer)]})
+        roles = {self.issuer: [self.token.uri(self.issuer)]}
+        keys = Signer(roles) if apart else Keyring(roles)
         with db.read() as tx:
             issuer = records.issuer_named(tx, self.issuer)
-        signing = load(issuer, keyring.key(self.issuer), authority.URLS)
+        signing = load(issuer, keys.key(self.issuer), authority.URLS)
         return Desk(office=_office(db), issuer=signing, profiles=shipped.profiles())
 
 
@@ -136,7 +141,8 @@ def issued_per_second(site: Site, first: int, size: int, processes: int) -> floa
 
 def _issue(site: Site, numbers: range, barrier: Barrier, times: Any, *, ahead: bool) -> None:  # noqa: ANN401 - a queue of a context
     asked = _registered.asked(numbers, "bench")
-    desk = site.desk()
+    desk = site.desk(apart=ahead)
+    bulk.prepare()
     _issue_all(desk, _registered.asked(numbers[:1], "warm"), ahead=ahead)
     barrier.wait()
     begin = time.monotonic()

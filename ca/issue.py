@@ -230,7 +230,7 @@ def _verify(issuer: SigningIssuer, work: _Work) -> None:
         raise RuntimeError("The signed certificate differs from its draft; it is given up.")
     try:
         # The issuer's name and algorithm stand in the bytes that were compared, and were linted.
-        signatures.verify(issuer.certificate.public_key(), certificate)
+        signatures.verify(issuer.certificate.public_key(), work.ready.tbs, certificate.signature)
     except InvalidSignature as error:
         raise RuntimeError(
             f"The key of {issuer.issuer.name!r} gave a signature that does not verify."

@@ -41,7 +41,7 @@ def examine(draft: Draft, issuer: SigningIssuer | None) -> list[Finding]:
     """Return everything wrong with the draft under `issuer` (None: a self-signed root)."""
     sample, profile = draft.sample, draft.profile
     authority = sample if issuer is None else issuer.certificate
-    parts = [part for _, part in der.children(sample.tbs_certificate_bytes)]
+    parts = [part for _, part in der.children(draft.tbs)]
     key = sample.public_key()
     kind = keys.kind_of(key)
     return [

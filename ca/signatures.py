@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import (
@@ -109,12 +108,11 @@ def sign_all(key: CertificateIssuerPrivateKeyTypes, drafts: Sequence[bytes]) -> 
         yield from map(assemble, some, itertools.repeat(algorithm), made)
 
 
-def verify(key: CertificatePublicKeyTypes, certificate: x509.Certificate) -> None:
-    """Verify the signature of a certificate that `key` is to have made, by the algorithm inside.
+def verify(key: CertificatePublicKeyTypes, tbs: bytes, signature: bytes) -> None:
+    """Verify the signature of a TBSCertificate that `key` is to have made, by the algorithm inside.
 
     Raises InvalidSignature, or TypeError when key and algorithm do not fit.
     """
-    tbs, signature = certificate.tbs_certificate_bytes, certificate.signature
     algorithm = algorithm_in(tbs)
     if isinstance(key, rsa.RSAPublicKey) and algorithm in _RSA:
         scheme = _RSA[algorithm]

@@ -11,6 +11,10 @@
 Each edge (CLI, HTTP, OCSP) has one table that translates these classes.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self
+
 
 class AntinError(Exception):
     """The root of all errors raised on purpose."""
@@ -27,6 +31,10 @@ class Refused(AntinError):  # noqa: N818 - a refusal is an answer, not a fault
         """Keep the full `sentence` for people and the `code` for programs."""
         super().__init__(sentence)
         self.code = code
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
+        """Be pickled with the code: refusals pass from one process to another."""
+        return partial(type(self), code=self.code), self.args
 
 
 class NotFound(AntinError):  # noqa: N818 - named as HTTP and PKCS#11 name it

@@ -5,9 +5,8 @@ as long as it works; the others hold the same key and take over while it does no
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 from core.errors import Invalid, NotFound, Refused, SigningUnavailable
@@ -179,20 +178,13 @@ class _Holder:
             lambda place, deadline: place.sign(self._public, scheme, what, deadline),
         )
 
-    def sign_all(self, scheme: Scheme, messages: Sequence[Message]) -> Iterator[bytes]:
-        """Yield the raw signatures, each within the time limit; raises as `sign` does."""
-        done = 0
-        while left := messages[done:]:
-            made = _first_that_can(
-                self._places, self._limit, partial(self._sign_some, scheme, left)
-            )
-            yield from made
-            done += len(made)
-
-    def _sign_some(
-        self, scheme: Scheme, messages: Sequence[Message], place: Place, deadline: float
-    ) -> list[bytes]:
-        return place.sign_some(self._public, scheme, messages, deadline)
+    def sign_some(self, scheme: Scheme, messages: Sequence[Message]) -> list[bytes]:
+        """Return the raw signatures of the first of these messages, as `sign` does."""
+        return _first_that_can(
+            self._places,
+            self._limit,
+            lambda place, deadline: place.sign_some(self._public, scheme, messages, deadline),
+        )
 
 
 def _first_that_can(places: list[Place], limit: float, act: Callable[[Place, float], T]) -> T:

@@ -24,15 +24,22 @@ class Holder(Protocol):
     def sign(self, scheme: Scheme, what: Message) -> bytes:
         """Return the raw signature of one message."""
 
-    def sign_all(self, scheme: Scheme, messages: Sequence[Message]) -> Iterator[bytes]:
-        """Yield the raw signatures of many, in order, each as soon as it may be had."""
+    def sign_some(self, scheme: Scheme, messages: Sequence[Message]) -> list[bytes]:
+        """Return the raw signatures of the first of these messages, of one or more."""
 
 
 class _OnToken:
     """What the three kinds of key share: they are not copied, not read out, not pickled."""
 
     name: str
-    _holder: Holder
+    holder: Holder
+
+    def _sign_all(self, scheme: Scheme, messages: Sequence[Message]) -> Iterator[bytes]:
+        done = 0
+        while left := messages[done:]:
+            made = self.holder.sign_some(scheme, left)
+            yield from made
+            done += len(made)
 
     def _refuse_export(self) -> NoReturn:
         raise Refused(
@@ -73,7 +80,7 @@ class RsaKey(_OnToken, rsa.RSAPrivateKey):
 
     def __init__(self, name: str, public: rsa.RSAPublicKey, holder: Holder) -> None:
         """Name the key for errors, keep its public half, sign through `holder`."""
-        self.name, self._public, self._holder = name, public, holder
+        self.name, self._public, self.holder = name, public, holder
 
     def public_key(self) -> rsa.RSAPublicKey:
         """Return the public half."""
@@ -92,14 +99,14 @@ class RsaKey(_OnToken, rsa.RSAPrivateKey):
     ) -> bytes:
         """Return the signature; raises Refused for a scheme that is not in the table."""
         scheme = mechanisms.rsa_scheme(padding, algorithm, self.key_size)
-        return self._holder.sign(scheme, mechanisms.message(bytes(data), algorithm))
+        return self.holder.sign(scheme, mechanisms.message(bytes(data), algorithm))
 
     def sign_all(
         self, data: Sequence[bytes], padding: AsymmetricPadding, algorithm: hashes.HashAlgorithm
     ) -> Iterator[bytes]:
         """Yield the signature of each message; raises as `sign` does."""
         scheme = mechanisms.rsa_scheme(padding, algorithm, self.key_size)
-        return self._holder.sign_all(scheme, [mechanisms.message(each, algorithm) for each in data])
+        return self._sign_all(scheme, [mechanisms.message(each, algorithm) for each in data])
 
     def decrypt(self, *_: object, **__: object) -> Never:
         """Refuse: the key signs only."""
@@ -111,7 +118,7 @@ class EcKey(_OnToken, ec.EllipticCurvePrivateKey):
 
     def __init__(self, name: str, public: ec.EllipticCurvePublicKey, holder: Holder) -> None:
         """Name the key for errors, keep its public half, sign through `holder`."""
-        self.name, self._public, self._holder = name, public, holder
+        self.name, self._public, self.holder = name, public, holder
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """Return the public half."""
@@ -131,13 +138,13 @@ class EcKey(_OnToken, ec.EllipticCurvePrivateKey):
         """Return the DER signature; raises Refused for a scheme that is not in the table."""
         scheme = mechanisms.ecdsa_scheme(signature_algorithm)
         what = mechanisms.message(bytes(data), signature_algorithm.algorithm)
-        return mechanisms.ecdsa_der(self._holder.sign(scheme, what))
+        return mechanisms.ecdsa_der(self.holder.sign(scheme, what))
 
     def sign_all(self, data: Sequence[bytes], signature_algorithm: ec.ECDSA) -> Iterator[bytes]:
         """Yield the DER signature of each message; raises as `sign` does."""
         scheme = mechanisms.ecdsa_scheme(signature_algorithm)
         messages = [mechanisms.message(each, signature_algorithm.algorithm) for each in data]
-        return map(mechanisms.ecdsa_der, self._holder.sign_all(scheme, messages))
+        return map(mechanisms.ecdsa_der, self._sign_all(scheme, messages))
 
     def exchange(self, *_: object, **__: object) -> Never:
         """Refuse: the key signs only."""
@@ -149,7 +156,7 @@ class Ed25519Key(_OnToken, ed25519.Ed25519PrivateKey):
 
     def __init__(self, name: str, public: ed25519.Ed25519PublicKey, holder: Holder) -> None:
         """Name the key for errors, keep its public half, sign through `holder`."""
-        self.name, self._public, self._holder = name, public, holder
+        self.name, self._public, self.holder = name, public, holder
 
     def public_key(self) -> ed25519.Ed25519PublicKey:
         """Return the public half."""
@@ -157,12 +164,12 @@ class Ed25519Key(_OnToken, ed25519.Ed25519PrivateKey):
 
     def sign(self, data: Buffer) -> bytes:
         """Return the signature of the whole message (RFC 8032 5.1.6)."""
-        return self._holder.sign(mechanisms.ED25519, Message(bytes(data), hashed=False))
+        return self.holder.sign(mechanisms.ED25519, Message(bytes(data), hashed=False))
 
     def sign_all(self, data: Sequence[bytes]) -> Iterator[bytes]:
         """Yield the signature of each message; raises as `sign` does."""
         messages = [Message(each, hashed=False) for each in data]
-        return self._holder.sign_all(mechanisms.ED25519, messages)
+        return self._sign_all(mechanisms.ED25519, messages)
 
 
 PrivateKey = RsaKey | EcKey | Ed25519Key

@@ -8,6 +8,8 @@ signs whole messages only (some in FIPS mode) gets the message.
 """
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -127,6 +129,10 @@ class Scheme:
     on_digest: MechanismCall | None = None
     on_message: MechanismCall | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str], "Scheme"], tuple[str]]:
+        """Be pickled by name: another process has the same table, and its own memory."""
+        return scheme_named, (self.name,)
+
     def choices(self, available: frozenset[int]) -> list[Choice]:
         """Return the ways in which a token with these mechanisms may do it, the better first."""
         ways = ((self.on_digest, True), (self.on_message, False))
@@ -171,6 +177,7 @@ _ecdsa = {
 }
 ED25519 = Scheme(name="Ed25519", hash=None, on_message=MechanismCall(Mechanism.EDDSA))
 _pss: dict[tuple[str, int], Scheme] = {}
+_PSS_NAME = re.compile(r"RSA-PSS with (?P<hash>[A-Z0-9]+) and a salt of (?P<salt>[0-9]{1,4}) bytes")
 
 
 def rsa_scheme(pad: object, algorithm: object, key_bits: int) -> Scheme:
@@ -188,6 +195,18 @@ def ecdsa_scheme(algorithm: object) -> Scheme:
     if not isinstance(algorithm, ec.ECDSA):
         raise _refuse(type(algorithm).__name__)
     return _ecdsa[_hash(algorithm.algorithm).algorithm.name]
+
+
+def scheme_named(name: str) -> Scheme:
+    """Return the scheme of this name; raises Refused for one that is not in the table."""
+    known = {each.name: each for each in (*_pkcs1.values(), *_ecdsa.values(), ED25519)}
+    if name in known:
+        return known[name]
+    form = _PSS_NAME.fullmatch(name)
+    entry = _HASHES.get(form["hash"].lower()) if form else None
+    if form is None or entry is None:
+        raise _refuse(name)
+    return _pss_of(entry, int(form["salt"]))
 
 
 def load_public(der: bytes) -> PublicKey:
@@ -274,6 +293,10 @@ def _pss_scheme(pad: padding.PSS, entry: _Hash, key_bits: int) -> Scheme:
     salt = {padding.PSS.DIGEST_LENGTH: size, padding.PSS.MAX_LENGTH: most}.get(asked, asked)
     if not isinstance(salt, int) or not 0 <= salt <= most:
         raise _refuse(f"RSA-PSS with a salt of {salt} bytes (most: {most})")
+    return _pss_of(entry, salt)
+
+
+def _pss_of(entry: _Hash, salt: int) -> Scheme:
     key = (entry.algorithm.name, salt)
     if key not in _pss:
         _pss[key] = Scheme(

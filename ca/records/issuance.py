@@ -26,18 +26,22 @@ class Begun:
     spki_sha256: bytes
 
 
+_BY_DECISION = certificate.c.decision.in_(bindparam("decisions", expanding=True))
+_BEGUN = select(certificate).where(_BY_DECISION)
+
+
 def begun(tx: Tx, decisions: Collection[str]) -> dict[str, Begun]:
     """Return what these decisions began, pending, issued or lost, by decision."""
     found: dict[str, Begun] = {}
     for some in chunked(decisions):
-        query = select(certificate).where(certificate.c.decision.in_(some))
-        rows = tx.execute(query).all()
+        rows = tx.execute(_BEGUN, {"decisions": some}).all()
         for row, each in zip(rows, certificates.with_holds(tx, rows), strict=True):
             found[row.decision] = Begun(certificate=each, tbs=row.tbs, spki_sha256=row.spki_sha256)
     return found
 
 
 _ADD = insert(certificate)
+_NUMBERS = select(certificate.c.decision, certificate.c.id).where(_BY_DECISION)
 
 
 def add_pending(tx: Tx, rows: Sequence[Mapping[str, Any]], births: Sequence[Standing]) -> list[int]:
@@ -57,8 +61,7 @@ def add_pending(tx: Tx, rows: Sequence[Mapping[str, Any]], births: Sequence[Stan
         ) from error
     ids: dict[str, int] = {}
     for some in chunked(row["decision"] for row in rows):
-        query = select(certificate.c.decision, certificate.c.id)
-        found = tx.execute(query.where(certificate.c.decision.in_(some)))
+        found = tx.execute(_NUMBERS, {"decisions": some}).all()
         ids |= {row.decision: row.id for row in found}
     numbers = [ids[row["decision"]] for row in rows]
     for number, standing in zip(numbers, births, strict=True):
@@ -67,17 +70,22 @@ def add_pending(tx: Tx, rows: Sequence[Mapping[str, Any]], births: Sequence[Stan
     return numbers
 
 
+_PENDING = (
+    select(certificate.c.id)
+    .where(
+        certificate.c.id.in_(bindparam("ids", expanding=True)),
+        certificate.c.stage == Stage.PENDING,
+    )
+    .order_by(certificate.c.id)
+    .with_for_update()
+)
+
+
 def lock_pending(tx: Tx, certificate_ids: Iterable[int]) -> set[int]:
     """Return which of these rows are still pending, locked until the transaction ends."""
     found: set[int] = set()
     for some in chunked(sorted(certificate_ids)):
-        query = (
-            select(certificate.c.id)
-            .where(certificate.c.id.in_(some), certificate.c.stage == Stage.PENDING)
-            .order_by(certificate.c.id)
-            .with_for_update()
-        )
-        found.update(tx.execute(query).scalars())
+        found.update(tx.execute(_PENDING, {"ids": some}).scalars())
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Insert, select
+from sqlalchemy import BindParameter, Insert, bindparam, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -31,12 +31,17 @@ def claim_keys(tx: Tx, owners: Mapping[bytes, str]) -> dict[bytes, str]:
     return owners_of(tx, owners)
 
 
+_KEYS: BindParameter[bytes] = bindparam("keys", expanding=True)
+_OWNED = select(subject_key).where(subject_key.c.spki_sha256.in_(_KEYS))
+_BLOCKED = select(blocked_key).where(blocked_key.c.spki_sha256.in_(_KEYS))
+
+
 def owners_of(tx: Tx, keys: Collection[bytes]) -> dict[bytes, str]:
     """Return the subscriber of each of these keys that has one."""
     found: dict[bytes, str] = {}
     for some in chunked(keys):
-        query = select(subject_key).where(subject_key.c.spki_sha256.in_(some))
-        found |= {row.spki_sha256: row.subscriber for row in tx.execute(query)}
+        rows = tx.execute(_OWNED, {"keys": some}).all()
+        found |= {row.spki_sha256: row.subscriber for row in rows}
     return found
 
 
@@ -52,8 +57,8 @@ def blocked(tx: Tx, keys: Collection[bytes]) -> dict[bytes, str]:
     """Return, of these keys, the blocked ones with the reason why."""
     found: dict[bytes, str] = {}
     for some in chunked(keys):
-        query = select(blocked_key).where(blocked_key.c.spki_sha256.in_(some))
-        found |= {row.spki_sha256: row.because for row in tx.execute(query)}
+        rows = tx.execute(_BLOCKED, {"keys": some}).all()
+        found |= {row.spki_sha256: row.because for row in rows}
     return found
 
 

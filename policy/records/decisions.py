@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, bindparam, insert, select
 
 from core.database import Tx
 from core.errors import NotFound
@@ -22,12 +22,16 @@ def add_decisions(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     execute_all(tx, _ADD, rows)
 
 
+_MADE = select(decision).where(
+    decision.c.id.in_(bindparam("keys", expanding=True)), decision.c.outcome == "decision"
+)
+
+
 def earlier(tx: Tx, keys: Iterable[str]) -> dict[str, Decision]:
     """Return, of the decisions named in advance, those that were made before, by their ids."""
     found: dict[str, Decision] = {}
     for some in batches(keys):
-        query = select(decision).where(decision.c.id.in_(some), decision.c.outcome == "decision")
-        for row in tx.execute(query):
+        for row in tx.execute(_MADE, {"keys": some}).all():
             found[row.id] = Decision.from_json(json.loads(row.record))
     return found
 

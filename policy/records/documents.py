@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from core.database import Tx
 from core.errors import NotFound
@@ -136,6 +136,12 @@ _DOCUMENT = (
 )  # fmt: skip
 """What the rules look at, and whose it is."""
 
+_OF_SUBSCRIBERS = (
+    select(*_DOCUMENT)
+    .where(document.c.subscriber_id.in_(bindparam("names", expanding=True)))
+    .order_by(document.c.id)
+)
+
 
 def documents_of(
     tx: Tx, subscribers: Iterable[str]
@@ -143,8 +149,7 @@ def documents_of(
     """Return the documents of these subscribers by (subscriber, case), the original under None."""
     found: dict[tuple[str, str | None], list[Document]] = {}
     for names in batches(subscribers):
-        query = select(*_DOCUMENT).where(document.c.subscriber_id.in_(names))
-        for row in tx.execute(query.order_by(document.c.id)):
+        for row in tx.execute(_OF_SUBSCRIBERS, {"names": names}).all():
             key = (row.subscriber_id, row.case_id)
             found.setdefault(key, []).append(_document(row))
     return {key: tuple(documents) for key, documents in found.items()}

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from unicodedata import normalize
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Tx
@@ -82,11 +82,15 @@ _SUBSCRIBER = (
 )  # fmt: skip
 
 
+_NAMED = subscriber.c.id.in_(bindparam("names", expanding=True))
+_SUBSCRIBERS = select(*_SUBSCRIBER).where(_NAMED)
+
+
 def subscribers_of(tx: Tx, vault: Vault, subscribers: Iterable[str]) -> dict[str, Subscriber]:
     """Return each named subscriber that the register has, with their personal data."""
     found: dict[str, Subscriber] = {}
     for names in batches(subscribers):
-        for row in tx.execute(select(*_SUBSCRIBER).where(subscriber.c.id.in_(names))):
+        for row in tx.execute(_SUBSCRIBERS, {"names": names}).all():
             found[row.id] = Subscriber(
                 id=row.id,
                 kind=SubscriberKind(row.kind),
@@ -121,13 +125,18 @@ def tax_codes(tx: Tx, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+_OPENINGS = select(
+    subscriber.c.id,
+    subscriber.c.kind,
+    func.coalesce(subscriber.c.reopened_at, subscriber.c.registered_at).label("since"),
+).where(_NAMED)
+
+
 def openings_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, Opening]:
     """Return the kind of each named subscriber, and when their dossier was (re)opened."""
     found: dict[str, Opening] = {}
-    since = func.coalesce(subscriber.c.reopened_at, subscriber.c.registered_at)
-    columns = (subscriber.c.id, subscriber.c.kind, since.label("since"))
     for names in batches(subscribers):
-        for row in tx.execute(select(*columns).where(subscriber.c.id.in_(names))):
+        for row in tx.execute(_OPENINGS, {"names": names}).all():
             found[row.id] = Opening(kind=SubscriberKind(row.kind), since=row.since)
     return found
 
