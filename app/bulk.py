@@ -23,7 +23,9 @@ from policy.bulk import Asked, Result
 from policy.enrol import Desk
 
 BATCH = 100
-"""How many certificates share their commits."""
+"""How many certificates share their commits where one batch is signed while the next is made."""
+BATCH_ALONE = 250
+"""How many do where nothing goes on beside: more in one commit cost less each."""
 MOST_BATCHES = 20
 """How many batches a process is handed out at once, in a long file."""
 # How many new objects the cycle collector lets come together; 700 by itself.
@@ -64,7 +66,8 @@ def prepare() -> None:
 
 def issue_here(desk: Desk, some: Sequence[Asked], *, ahead: bool) -> list[Result]:
     """Issue one portion in this process; with `ahead`, its key signs while the next is prepared."""
-    return list(bulk.issue(desk, chunked(some, BATCH), ahead=ahead))
+    batches = chunked(some, BATCH if ahead else BATCH_ALONE)
+    return list(bulk.issue(desk, batches, ahead=ahead))
 
 
 def to_spare(processes: int) -> bool:

@@ -116,4 +116,9 @@ def entries(tx: Tx, *, subject: str | None = None) -> list[Entry]:
 
 def canonical(value: object) -> str:
     """Return `value` as JSON with sorted keys and no blanks: equal values have equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+)

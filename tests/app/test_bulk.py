@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from app import bulk as issuance
 from policy import bulk
 from tests.support.office import key_request
 from tests.support.terminal import Terminal
 
 SIZE = 12
+LONG = issuance.BATCH + 20
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,22 @@ def test_issue_all(terminal: Terminal, tmp_path: Path) -> None:
     again = terminal.run(*words)
     assert f"0 issued, {SIZE} issued before" in again.out
     assert {each.name for each in (tmp_path / "out").iterdir()} == kept
+
+
+def test_another_process_signs(terminal: Terminal, tmp_path: Path) -> None:
+    """A long file by one process: where processors are left, another signs; all are in order."""
+    file = tmp_path / "in.csv"
+    with file.open("w", encoding="utf-8", newline="") as rows:
+        table = csv.writer(rows)
+        table.writerow(tuple(bulk.COLUMNS))
+        for number in range(LONG):
+            owner = f"KH{1 + number % (2 * SIZE):05}"
+            table.writerow((owner, key_request().decode(), "1"))
+    words = ("issue-all", file, "--out", tmp_path / "out", "--result", tmp_path / "r.csv")
+    said = terminal.run(*words, "--processes", 1)
+    assert said.code == 0, said.err
+    assert {each["outcome"] for each in answers(tmp_path / "r.csv")} == {"issued"}
+    assert len(list((tmp_path / "out").iterdir())) == LONG
 
 
 def test_killed_and_resumed(terminal: Terminal, tmp_path: Path) -> None:

@@ -203,6 +203,44 @@ def test_every_rule_fires(
     assert rule in _spoil(change, without=without)
 
 
+def test_what_was_right_is_looked_at_again() -> None:
+    """After a sound draft, no octet of the next one's extensions may differ from what is right.
+
+    Each octet is changed in turn: the draft is found wrong, or the library cannot read it at all.
+    """
+    sound = _draft()
+    assert lint.examine(sound, ISSUER) == []
+    begin = sound.tbs.index(bytes.fromhex("301d0603551d0e04160414"))
+    algorithm = signatures.algorithm_in(sound.tbs)
+    for at in range(begin, len(sound.tbs)):
+        changed = bytearray(sound.tbs)
+        changed[at] ^= 0x01
+        try:
+            sample = x509.load_der_x509_certificate(
+                signatures.assemble(bytes(changed), algorithm, bytes(64))
+            )
+            found = lint.examine(replace(sound, tbs=bytes(changed), sample=sample), ISSUER)
+        except (ValueError, x509.DuplicateExtension):
+            continue
+        assert found != [], f"octet {at - begin} of the extensions"
+    assert lint.examine(sound, ISSUER) == []
+
+
+def test_right_for_one_is_not_right_for_another() -> None:
+    """Extensions that were right under one issuer or profile are examined under another."""
+    sound = _draft()
+    assert lint.examine(sound, ISSUER) == []
+    others = (
+        replace(ISSUER, key_id=bytes(20)),
+        replace(ISSUER, urls=replace(URLS, responder="http://other.example.vn")),
+        replace(ISSUER, issuer=replace(ISSUER.issuer, name="other")),
+    )
+    for other in others:
+        assert lint.examine(sound, other) != []
+    strict = PROFILE.model_copy(update={"policies": ("1.3.6.1.4.1.32473.9",)})
+    assert lint.examine(replace(sound, profile=strict), ISSUER) != []
+
+
 def test_signature_algorithms() -> None:
     """An algorithm that is none of ours (ECDSA with SHA-512) is found, by name and by octets."""
     sound = _draft().tbs

@@ -14,6 +14,7 @@ from hsm.codes import Rv
 from hsm.objects import KeyName
 from tests.hsm.conftest import KINDS, kinds_of, open_keyring
 from tests.hsm.load import Load, sign, signs_again
+from tests.hsm.test_signing import PKCS1, SHA256
 
 LIMIT = 1.5
 # What a loaded machine may add to a wait.
@@ -55,6 +56,32 @@ def test_session_lost(key, shim, function, rv):
     """A session that fails once is replaced within the same call: the caller does not notice."""
     shim.fail(getattr(shim, function), int(rv) - (1 << 32 if rv > 0x7FFFFFFF else 0), times=1)
     sign(key)
+
+
+def test_session_lost_amid_many(key, shim):
+    """Many messages are signed in full although a session fails among them."""
+    messages = [str(number).encode() for number in range(50)]
+    made = []
+    for number, signature in enumerate(key.sign_all(messages, PKCS1, SHA256)):
+        if number == 0:
+            shim.fail(shim.SIGN, Rv.SESSION_HANDLE_INVALID, times=1)
+        made.append(signature)
+    for message, signature in zip(messages, made, strict=True):
+        key.public_key().verify(signature, message, PKCS1, SHA256)
+    shim.mend()
+    shim.fail(shim.SIGN, Rv.DEVICE_ERROR, times=1)
+    assert len(list(key.sign_all(messages, PKCS1, SHA256))) == len(messages)
+
+
+def test_hang_amid_many(key, shim):
+    """A token that hangs is left at the time limit by who signs many, too."""
+    shim.hang(shim.SIGN)
+    start = time.monotonic()
+    with pytest.raises(SigningUnavailable, match="time limit"):
+        list(key.sign_all([b"x"] * 50, PKCS1, SHA256))
+    assert time.monotonic() - start < LIMIT + GRACE
+    shim.release()
+    signs_again(key)
 
 
 def test_lasting_error(key, shim):

@@ -1,10 +1,12 @@
 """The contract: whatever the vendor, a key on a token signs as any other does, and no more."""
 
 import copy
+import itertools
 import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from core.errors import Conflict, Invalid, NotFound, Refused, SigningUnavailable
 from hsm.codes import Mechanism
 from hsm.keyring import Keyring
-from hsm.keys import Ed25519Key
+from hsm.keys import Ed25519Key, RsaKey
 from hsm.mechanisms import KeyKind
 from tests.hsm.conftest import KINDS, kinds_of, mechanisms_of
 from tests.hsm.load import sign
@@ -72,6 +74,51 @@ def test_builders(keyring):
             key.public_key().verify(*signed, ec.ECDSA(SHA256))
 
 
+def test_many_together(keyring):
+    """Many messages are signed in their order, each as if it came alone; none is no question."""
+    messages = [f"message {number}".encode() for number in range(500)]
+    for role in kinds_of(keyring):
+        key = keyring.key(role)
+        how = (PKCS1, SHA256) if role == "rsa" else (ec.ECDSA(SHA256),)
+        made = list(key.sign_all(messages, *how))
+        assert len(made) == len(messages)
+        for message, signature in zip(messages, made, strict=True):
+            key.public_key().verify(signature, message, *how)
+        assert list(key.sign_all([], *how)) == []
+    with pytest.raises(Refused, match="sha1"):
+        keyring.key("rsa").sign_all(messages, PKCS1, hashes.SHA1())
+
+
+def test_many_together_leave_others_their_turn(vendor):
+    """Who signs one message waits a moment for who signs thousands, with one session for both."""
+    keyring = Keyring({"rsa": [vendor.uri("rsa")]}, sessions=1, time_limit_seconds=20.0)
+    key = keyring.key("rsa")
+    assert isinstance(key, RsaKey)
+    signed: list[bytes] = []
+    messages = (str(number).encode() for number in range(1_000_000))
+    done = threading.Event()
+
+    def work():
+        while not done.is_set():
+            some = list(itertools.islice(messages, 2000))
+            for each in key.sign_all(some, PKCS1, SHA256):
+                signed.append(each)
+                if done.is_set():
+                    return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(5):
+            begin = len(signed)
+            sign(key)
+            assert len(signed) - begin < 1500
+    finally:
+        done.set()
+        thread.join()
+        keyring.close()
+
+
 def test_hashes(keyring):
     """Every hash of the table is signed with, for messages of any length, also as a digest."""
     for role in kinds_of(keyring):
@@ -116,6 +163,8 @@ def test_ed25519(vendor):
         assert isinstance(public, ed25519.Ed25519PublicKey)
         assert isinstance(key, Ed25519Key)
         public.verify(key.sign(b"x"), b"x")
+        for message, signature in zip((b"y", b"z"), key.sign_all([b"y", b"z"]), strict=True):
+            public.verify(signature, message)
     except Refused as refusal:
         assert "Ed25519" in str(refusal)  # noqa: PT017 - either outcome is right
     finally:

@@ -1,6 +1,6 @@
 """Keys that tell when they are used: for tokens that are slow, away, or not asked at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -32,3 +32,11 @@ class RsaKey(rsa.RSAPrivateKey):
         raise NotImplementedError
 
     decrypt = private_numbers = private_bytes = __copy__ = __deepcopy__ = _no
+
+
+class ManyRsaKey(RsaKey):
+    """The same key, of the kind that signs many messages together."""
+
+    def sign_all(self, data: Sequence[bytes], *how: Any) -> Iterator[bytes]:
+        """Sign each as it is asked for."""
+        return (self.sign(each, *how) for each in data)
