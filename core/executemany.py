@@ -3,8 +3,12 @@
 The SQL is the one that SQLAlchemy writes, and each value is converted by its column's own type, as
 in its `execute` with a list of rows. Here the conversion goes column by column, and a value that
 many rows share (an instant, mostly) is converted once: a third of the cost, at 100 rows.
+
+PostgreSQL gets one statement, whose rows are arrays, one for each parameter, and not a statement
+for each row: that costs it half as much.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,27 +20,28 @@ from core.database import Tx
 
 Row = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
+_Form = Callable[[Sequence[str], list[list[Any]]], Any]
+_BIND = re.compile(r"%\((?P<name>\w+)\)s")
+_VALUES = re.compile(r"VALUES \((?P<values>.*?)\)(?= ON CONFLICT|$)", re.DOTALL)
+_LENGTH = re.compile(r"\([0-9]+\)")
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """A statement as the driver takes it: its text, and how its parameters come from a row.
 
-    `constants` are values that stand in the statement itself.
+    `form` makes the parameters of the columns by their names; `constants` are values that stand in
+    the statement itself.
     """
 
     sql: str
-    positional: bool
+    form: _Form
     names: tuple[str, ...]
     constants: Mapping[str, Any]
     converts: Mapping[str, _Convert]
 
-    def parameters(self, rows: Sequence[Row]) -> list[Any]:
-        columns = [self._column(name, rows) for name in self.names]
-        values = zip(*columns, strict=True)
-        if self.positional:
-            return list(values)
-        return [dict(zip(self.names, each, strict=True)) for each in values]
+    def parameters(self, rows: Sequence[Row]) -> Any:  # noqa: ANN401 - what a driver takes
+        return self.form(self.names, [self._column(name, rows) for name in self.names])
 
     def _column(self, name: str, rows: Sequence[Row]) -> list[Any]:
         if name in self.constants:
@@ -50,8 +55,9 @@ class _Plan:
 def execute_all(tx: Tx, statement: Insert | Update, rows: Sequence[Row]) -> None:
     """Execute `statement` once for each row, in their order; without rows nothing is done.
 
-    All rows name the same parameters; raises KeyError when one lacks some. The statement is to be
-    kept by the caller, for it is compiled once. Raises what SQLAlchemy raises for the database's
+    All rows name the same parameters; raises KeyError when one lacks some. No two of them change
+    the same row of the database. The statement is to be kept by the caller, for it is compiled
+    once. Raises what SQLAlchemy raises for the database's
     errors.
     """
     if rows:
@@ -68,13 +74,41 @@ def _plan(statement: Insert | Update, dialect: Dialect, keys: tuple[str, ...]) -
         name: bind.type.dialect_impl(dialect).bind_processor(dialect)
         for name, bind in binds.items()
     }
+    sql: str = compiled.string
+    form: _Form = _tuples
+    if dialect.name == "postgresql":
+        types = [bind.type.compile(dialect=dialect) for bind in binds.values()]
+        sql, form = _of_arrays(sql, names, types), _arrays
     return _Plan(
-        sql=compiled.string,
-        positional=compiled.positional,
+        sql=sql,
+        form=form,
         names=names,
         constants={name: bind.value for name, bind in binds.items() if not bind.required},
         converts={name: convert for name, convert in converts.items() if convert is not None},
     )
+
+
+def _of_arrays(sql: str, names: Sequence[str], types: Sequence[str]) -> str:
+    """Return the statement with its rows taken from arrays, one for each parameter."""
+    columns = {name: f"c{number}" for number, name in enumerate(names)}
+    # Without its length: a cast would cut a text that is too long, where a column refuses it. In
+    # binary (%b), which the driver writes twice as fast.
+    plain = [_LENGTH.sub("", each) for each in types]
+    arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in zip(names, plain, strict=True))
+    rows = f"unnest({arrays}) WITH ORDINALITY AS r({', '.join(columns.values())}, place)"
+    text = _BIND.sub(lambda found: f"r.{columns[found['name']]}", sql)
+    query = rf"SELECT \g<values> FROM {rows} ORDER BY r.place"  # noqa: S608 - made of our names
+    inserted = _VALUES.sub(query, text)
+    return inserted if inserted != text else text.replace(" WHERE ", f" FROM {rows} WHERE ", 1)
+
+
+def _tuples(names: Sequence[str], columns: list[list[Any]]) -> list[tuple[Any, ...]]:
+    del names
+    return list(zip(*columns, strict=True))
+
+
+def _arrays(names: Sequence[str], columns: list[list[Any]]) -> dict[str, list[Any]]:
+    return dict(zip(names, columns, strict=True))
 
 
 def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from core.database import Database, Identity, SerialNumber, UtcDateTime
 from core.executemany import execute_all
@@ -126,6 +126,14 @@ def test_rows_in_their_order(things: Database) -> None:
         tx.execute(delete(_THING))
         execute_all(tx, _ADD, [{"name": name} for name in names])
         assert list(tx.execute(select(_THING.c.name).order_by(_THING.c.id)).scalars()) == names
+
+
+def test_no_text_is_cut(things: Database) -> None:
+    """A text that is too long for its column is refused where the database has lengths."""
+    if things.engine.dialect.name == "sqlite":
+        return
+    with pytest.raises(DataError), things.begin() as tx:
+        execute_all(tx, _ADD, [{"name": "x" * 61}])
 
 
 def test_what_is_wrong_is_raised(things: Database) -> None:
