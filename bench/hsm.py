@@ -5,11 +5,13 @@
 `raw` is C_SignInit and C_Sign on a session of the thread's own, arguments made once, nothing else:
 no Python program can be faster with that module. Ours is `key.sign()` as an engine calls it, with
 its time limit, recovery and DER. Both are measured in turn, in short rounds; the best rounds are
-compared, for on a machine that others use too the slower ones measure the others.
+compared, for on a machine that others use too the slower ones measure the others. `together` are
+25 messages in one act, `apart` the same in a process of its own, as bulk issuance has it.
 Everything runs on SoftHSM, in a folder that is removed. python-pkcs11 stands beside for one thread.
 """
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
@@ -22,12 +24,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pkcs11
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from bench import _raw as raw
 from hsm import softhsm, speed
 from hsm.codes import Mechanism
 from hsm.keyring import Keyring
+from hsm.keys import RsaKey
 from hsm.mechanisms import KeyKind
+from hsm.signer import Signer
 from hsm.softhsm import SoftToken
 
 Make = Callable[[], speed.Act]
@@ -37,6 +43,8 @@ KINDS = {"rsa2048": KeyKind.RSA_2048, "p256": KeyKind.P_256}
 RAW = {"rsa2048": (Mechanism.RSA_PKCS, bytes(51)), "p256": (Mechanism.ECDSA, bytes(32))}
 LEAST_RATIO = {"rsa2048": 0.85, "p256": 0.60}
 LEAST_SCALING = 1.7
+# Those that are made in one act are counted one by one: few of them, in a round that is long.
+_TOGETHER, _LONG = 25, 5
 
 
 def main() -> None:
@@ -65,21 +73,27 @@ def measure(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str, An
     for name, kind in KINDS.items():
         keyring.generate(name, kind)
     keyring.close()
+    signer = Signer({name: [token.uri(name)] for name in KINDS})
     rows: dict[str, dict[str, Any]] = {}
     for name in KINDS:
+        least = LEAST_RATIO[name]
         bare, ours = partial(raw.signing, token, name, *RAW[name]), partial(_ours, keyring, name)
         rates: dict[str, tuple[float, float]] = {}
         for way, run in _ways(seconds).items():
             rates[way] = _compare(run, bare, ours, rounds)
-            least = LEAST_RATIO[name]
             rows[f"{name}_{way}"] = _row(*rates[way], "raw", f">= {least} of raw", least)
             keyring.close()
+        for way, keys in (("together", keyring), ("apart", signer)):
+            many = partial(_together, keys, name)
+            pair = _compare(_ways(_LONG * seconds)["1_thread"], bare, many, max(2, rounds // _LONG))
+            rows[f"{name}_{way}"] = _row(*pair, "raw", f">= {least} of raw", least)
         one, two = rates["1_thread"][1], rates["2_processes"][1]
         rows[f"{name}_scaling"] = _row(
             one, two, "1 thread", f">= {LEAST_SCALING} times", LEAST_SCALING
         )
         peer = _compare(_ways(seconds)["1_thread"], partial(_peer, token, name, folder), ours, 3)
         rows[f"{name}_beside_python_pkcs11"] = _row(*peer, "python-pkcs11", "none", 0.0)
+    signer.close()
     return rows
 
 
@@ -109,6 +123,16 @@ def _row(peer: float, value: float, name: str, aim: str, least: float) -> dict[s
 
 def _ours(keyring: Keyring, name: str) -> speed.Act:
     return speed.signing(keyring.key(name))
+
+
+def _together(keys: Keyring | Signer, name: str) -> speed.Act:
+    """Return what gives the next signature of endless ones, made together."""
+    key, message = keys.key(name), b"How fast does this key sign?"
+    how = (padding.PKCS1v15(), SHA256()) if isinstance(key, RsaKey) else (ec.ECDSA(SHA256()),)
+    endless = (
+        each for _ in itertools.count() for each in key.sign_all([message] * _TOGETHER, *how)
+    )
+    return partial(next, endless)
 
 
 @cache
