@@ -2,11 +2,10 @@
 
 Whatever else a request asks for (names, extensions) is a wish that profile and register overrule
 (RFC 2985 5.4.2); a request that wishes to be a CA or a responder is refused, because no honest
-subscriber makes one. Pure: bytes in, a frozen value or a refusal out.
+subscriber makes one. Pure: bytes in, a public key or a refusal out.
 """
 
 import re
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -19,7 +18,7 @@ from ca import weakness
 from ca.keys import PublicKey, spki_sha256
 from core.errors import Invalid, Refused
 
-__all__ = ["MOST_BYTES", "PublicKey", "Request", "load", "spki_sha256"]
+__all__ = ["MOST_BYTES", "PublicKey", "load", "spki_sha256"]
 
 MOST_BYTES = 16 * 1024
 _PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
@@ -35,16 +34,8 @@ _RSA = bytes.fromhex("06092a864886f70d0101")
 _FORBIDDEN_USES = {ExtendedKeyUsageOID.OCSP_SIGNING, ExtendedKeyUsageOID.TIME_STAMPING}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A checked request: its public key, and the SHA-256 of the key's SubjectPublicKeyInfo."""
-
-    public_key: PublicKey
-    spki_sha256: bytes
-
-
-def load(content: bytes) -> Request:
-    """Parse and check one PEM or DER request of at most 16 KiB.
+def load(content: bytes) -> PublicKey:
+    """Parse and check one PEM or DER request of at most 16 KiB; return its public key.
 
     Raises Invalid when it is not exactly one request, Refused (with a code) when possession is not
     proved (RFC 2986 4.2), the key is weak, or the request wishes to be a CA.
@@ -63,7 +54,7 @@ def load(content: bytes) -> Request:
         raise Refused("The key's kind is not accepted; use RSA or EC.", code="key_kind")
     _check_possession(request)
     _check_wishes(request)
-    return Request(public_key=key, spki_sha256=spki_sha256(key))
+    return key
 
 
 def _parse(content: bytes) -> x509.CertificateSigningRequest:

@@ -56,7 +56,7 @@ class _Work:
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.key = wish.decision or decisions.new_key()
-        self.checked: csr.Request | None = None
+        self.public_key: csr.PublicKey | None = None
         self.subscriber: Subscriber | None = None
         self.subject: x509.Name | None = None
         self.facts: Facts | None = None
@@ -198,7 +198,7 @@ def _each(works: Sequence[_Work], step: Callable[[_Work], None]) -> None:
 
 
 def _check(work: _Work, rulebook: Rulebook) -> None:
-    work.checked = csr.load(work.wish.request)
+    work.public_key = csr.load(work.wish.request)
     _check_years(work.wish.years, rulebook)
 
 
@@ -245,13 +245,13 @@ def _decide(office: Office, works: Sequence[_Work], now: datetime) -> None:
 
 
 def _order(desk: Desk, work: _Work, now: datetime) -> Order:
-    if not (work.decision and work.checked and work.subscriber and work.subject):
+    if not (work.decision and work.public_key and work.subscriber and work.subject):
         raise RuntimeError("Nothing is ordered before it is decided.")
     return Order(
         approval=decisions.approval(work.key, work.decision, Act.ISSUE, desk.office.actor),
         profile=desk.profiles[work.subscriber.kind],
         subject=work.subject,
-        public_key=work.checked.public_key,
+        public_key=work.public_key,
         not_before=now,
         not_after=_years_later(now, work.wish.years) - timedelta(seconds=1),
         on_hold=work.decision.source is HoldSource.NOT_ACTIVATED,

@@ -356,7 +356,10 @@ def _plain_fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our da
     names = _NAMES.get(kind)
     if names is None:
         names = _NAMES[kind] = tuple(each.name for each in fields(kind))
-    return {name: _plain(getattr(value, name)) for name in names}
+    return {
+        name: each if type(each := getattr(value, name)) in _PLAIN else _plain(each)
+        for name in names
+    }
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}
@@ -364,7 +367,7 @@ _NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _plain(value: object) -> object:
-    if value is None or type(value) in _PLAIN:
+    if type(value) in _PLAIN:
         return value
     write = _WRITERS.get(type(value))
     if write is not None:
@@ -374,7 +377,7 @@ def _plain(value: object) -> object:
     return _plain_fields(value) if is_dataclass(value) else value
 
 
-_PLAIN = frozenset({str, bool, int})
+_PLAIN = frozenset({type(None), str, bool, int})
 _WRITERS: Mapping[type, Callable[[Any], object]] = {
     datetime: lambda instant: instant.astimezone(UTC).isoformat(),
     date: date.isoformat,

@@ -292,7 +292,7 @@ def settle(office: Office, tx: Tx, case: Case, now: datetime) -> bool:
 
 def _issued_before(tx: Tx, case: Case, request: bytes) -> Certificate | None:
     """Return the case's certificate that was issued for this key before a crash, if any."""
-    wanted = csr.load(request).spki_sha256
+    wanted = csr.spki_sha256(csr.load(request))
     for each in engine.of_subscriber(tx, case.subscriber_id):
         if each.der is None or HoldSource.NOT_ACTIVATED not in each.standing.sources:
             continue
