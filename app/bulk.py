@@ -10,9 +10,10 @@ import itertools
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 from app.wiring import Works
@@ -31,7 +32,7 @@ MOST_BATCHES = 20
 # How many new objects the cycle collector lets come together; 700 by itself.
 _YOUNG = 10_000
 
-_desk: Desk | None = None
+_issuing: Callable[[Sequence[Asked]], list[Result]] | None = None
 
 
 def issue(home: Path, actor: str, rows: Sequence[Asked], *, processes: int) -> Iterator[Result]:
@@ -48,16 +49,16 @@ def issue(home: Path, actor: str, rows: Sequence[Asked], *, processes: int) -> I
     )
     with pool:
         first = itertools.islice(portions, 2 * processes)
-        running = {pool.submit(_issue, each, ahead=ahead) for each in first}
+        running = {pool.submit(_issue, each) for each in first}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for each in done:
                 for some in itertools.islice(portions, 1):
-                    running.add(pool.submit(_issue, some, ahead=ahead))
+                    running.add(pool.submit(_issue, some))
                 yield from _results(each)
 
 
-def prepare() -> None:
+def collect_seldom() -> None:
     """Tell the cycle collector that what this process has by now stays, and to look seldom."""
     gc.collect()
     gc.freeze()
@@ -65,7 +66,7 @@ def prepare() -> None:
 
 
 def issue_here(desk: Desk, some: Sequence[Asked], *, ahead: bool) -> list[Result]:
-    """Issue one portion in this process; with `ahead`, its key signs while the next is prepared."""
+    """Issue one portion here; with `ahead`, one batch is signed while the next is made."""
     batches = chunked(some, BATCH if ahead else BATCH_ALONE)
     return list(bulk.issue(desk, batches, ahead=ahead))
 
@@ -91,16 +92,16 @@ def _results(done: Future[list[Result]]) -> list[Result]:
 
 def _open(home: Path, actor: str, ahead: bool) -> None:  # noqa: FBT001 - a pool's initargs
     """Begin a process: the desk is its own. The keyboard stops the one that hands out."""
-    global _desk  # noqa: PLW0603 - what a pool's process has is its module's
+    global _issuing  # noqa: PLW0603 - what a pool's process has is its module's
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     works = Works(home)
     if ahead:
         works.sign_apart()
-    _desk = works.desk(actor)
-    prepare()
+    _issuing = partial(issue_here, works.desk(actor), ahead=ahead)
+    collect_seldom()
 
 
-def _issue(some: list[Asked], *, ahead: bool) -> list[Result]:
-    if _desk is None:
+def _issue(some: list[Asked]) -> list[Result]:
+    if _issuing is None:
         raise RuntimeError("A process issues after it was opened.")
-    return issue_here(_desk, some, ahead=ahead)
+    return _issuing(some)

@@ -16,7 +16,7 @@ from crl.model import Settings as CrlSettings
 from crl.targets import Directory, Target
 from hsm import softhsm
 from hsm.keyring import Keyring
-from hsm.signer import Signer
+from hsm.process import SigningProcess
 from ocsp.model import Settings as OcspSettings
 
 OCSP_SUBSCRIBER = "antin-ocsp"
@@ -53,18 +53,20 @@ class Instance:
 
     def keyring_of(self, roles: Mapping[str, Sequence[str]]) -> Keyring:
         """Return a keyring of any keys by role, asked within the limits of this instance."""
-        if self.config.softhsm is not None:
-            softhsm.activate(self.home / self.config.softhsm.folder)
+        self._activate()
         limits = self.config.hsm
         return Keyring(roles, time_limit_seconds=limits.seconds, sessions=limits.sessions)
 
-    def signer(self, roles: Sequence[str]) -> Signer:
-        """Start a process that signs with the keys of these roles, and has nothing else."""
-        if self.config.softhsm is not None:
-            softhsm.activate(self.home / self.config.softhsm.folder)
+    def signing_process(self, roles: Sequence[str]) -> SigningProcess:
+        """Return a process of its own that signs with the keys of these roles; not started yet."""
+        self._activate()
         uris = self.config.keys.by_role()
         limit = self.config.hsm.seconds
-        return Signer({role: uris[role] for role in roles}, time_limit_seconds=limit)
+        return SigningProcess({role: uris[role] for role in roles}, time_limit_seconds=limit)
+
+    def _activate(self) -> None:
+        if self.config.softhsm is not None:
+            softhsm.activate(self.home / self.config.softhsm.folder)
 
     @property
     def crl_settings(self) -> CrlSettings:

@@ -28,7 +28,7 @@ from crl.model import Published
 from crl.publish import publish
 from crl.schedule import publish_if_due, tick
 from hsm.keys import PrivateKey
-from hsm.signer import Signer
+from hsm.process import SigningProcess
 from ocsp.reserve import Keeper
 from policy.deliver import Post
 from policy.enrol import Desk
@@ -50,7 +50,7 @@ class Works:
     def __init__(self, home: Path, *, clock: Clock | None = None) -> None:
         """Open the instance in `home`; `clock` is for replays alone."""
         self.instance = Instance(home, clock=clock)
-        self._signers: dict[str, Signer] = {}
+        self._apart: dict[str, SigningProcess] = {}
 
     @property
     def clock(self) -> Clock:
@@ -100,13 +100,13 @@ class Works:
 
     def key(self, role: str) -> PrivateKey:
         """Return the key of a role."""
-        signer = self._signers.get(role)
-        return self.instance.keyring.key(role) if signer is None else signer.key(role)
+        apart = self._apart.get(role)
+        return self.instance.keyring.key(role) if apart is None else apart.key(role)
 
     def sign_apart(self) -> None:
-        """From now on, have a process of its own sign for the issuing CA (see hsm.signer)."""
+        """From now on, have a process of its own sign for the issuing CA (see hsm.process)."""
         role = _role(self, self.instance.config.issuer)
-        self._signers[role] = self.instance.signer([role])
+        self._apart[role] = self.instance.signing_process([role])
 
     def audit_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the key that signs checkpoints, statements and transcripts; on P-256."""

@@ -33,7 +33,7 @@ from hsm.codes import Mechanism
 from hsm.keyring import Keyring
 from hsm.keys import RsaKey
 from hsm.mechanisms import KeyKind
-from hsm.signer import Signer
+from hsm.process import SigningProcess
 from hsm.softhsm import SoftToken
 
 Make = Callable[[], speed.Act]
@@ -73,7 +73,7 @@ def measure(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str, An
     for name, kind in KINDS.items():
         keyring.generate(name, kind)
     keyring.close()
-    signer = Signer({name: [token.uri(name)] for name in KINDS})
+    apart = SigningProcess({name: [token.uri(name)] for name in KINDS})
     rows: dict[str, dict[str, Any]] = {}
     for name in KINDS:
         least = LEAST_RATIO[name]
@@ -83,7 +83,7 @@ def measure(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str, An
             rates[way] = _compare(run, bare, ours, rounds)
             rows[f"{name}_{way}"] = _row(*rates[way], "raw", f">= {least} of raw", least)
             keyring.close()
-        for way, keys in (("together", keyring), ("apart", signer)):
+        for way, keys in (("together", keyring), ("apart", apart)):
             many = partial(_together, keys, name)
             pair = _compare(_ways(_LONG * seconds)["1_thread"], bare, many, max(2, rounds // _LONG))
             rows[f"{name}_{way}"] = _row(*pair, "raw", f">= {least} of raw", least)
@@ -93,7 +93,7 @@ def measure(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str, An
         )
         peer = _compare(_ways(seconds)["1_thread"], partial(_peer, token, name, folder), ours, 3)
         rows[f"{name}_beside_python_pkcs11"] = _row(*peer, "python-pkcs11", "none", 0.0)
-    signer.close()
+    apart.close()
     return rows
 
 
@@ -125,7 +125,7 @@ def _ours(keyring: Keyring, name: str) -> speed.Act:
     return speed.signing(keyring.key(name))
 
 
-def _together(keys: Keyring | Signer, name: str) -> speed.Act:
+def _together(keys: Keyring | SigningProcess, name: str) -> speed.Act:
     """Return what gives the next signature of endless ones, made together."""
     key, message = keys.key(name), b"How fast does this key sign?"
     how = (padding.PKCS1v15(), SHA256()) if isinstance(key, RsaKey) else (ec.ECDSA(SHA256()),)

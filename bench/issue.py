@@ -38,7 +38,7 @@ from hsm import softhsm, speed
 from hsm.codes import Mechanism
 from hsm.keyring import Keyring
 from hsm.mechanisms import KeyKind
-from hsm.signer import Signer
+from hsm.process import SigningProcess
 from policy import rulebook
 from policy.bulk import Asked
 from policy.enrol import Desk
@@ -72,7 +72,7 @@ class Site:
         softhsm.activate(self.token.folder)
         db = Database(self.url)
         roles = {self.issuer: [self.token.uri(self.issuer)]}
-        keys = Signer(roles) if apart else Keyring(roles)
+        keys = SigningProcess(roles) if apart else Keyring(roles)
         with db.read() as tx:
             issuer = records.issuer_named(tx, self.issuer)
         signing = load(issuer, keys.key(self.issuer), authority.URLS)
@@ -142,7 +142,7 @@ def issued_per_second(site: Site, first: int, size: int, processes: int) -> floa
 def _issue(site: Site, numbers: range, barrier: Barrier, times: Any, *, ahead: bool) -> None:  # noqa: ANN401 - a queue of a context
     asked = _registered.asked(numbers, "bench")
     desk = site.desk(apart=ahead)
-    bulk.prepare()
+    bulk.collect_seldom()
     _issue_all(desk, _registered.asked(numbers[:1], "warm"), ahead=ahead)
     barrier.wait()
     begin = time.monotonic()

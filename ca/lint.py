@@ -5,7 +5,6 @@ read with the library's parser, not with the code that wrote it. A second progra
 code with this one re-checks what was issued (deploy/recheck.py).
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -33,7 +32,7 @@ _STRINGS = {
 }
 _MOST_CHARACTERS = {der.oid(oid.dotted_string): most for oid, most in names.MOST_CHARACTERS.items()}
 # Where the parts of a TBSCertificate stand (RFC 5280 4.1).
-_ALGORITHM, _ISSUER, _SUBJECT, _KEY = 2, 3, 5, 6
+_ALGORITHM, _ISSUER, _SUBJECT = 2, 3, 5
 _DIRECTORY_STRINGS = {der.UTF8_STRING, der.PRINTABLE_STRING}
 
 
@@ -41,7 +40,7 @@ def examine(draft: Draft, issuer: SigningIssuer | None) -> list[Finding]:
     """Return everything wrong with the draft under `issuer` (None: a self-signed root)."""
     sample, profile = draft.sample, draft.profile
     authority = sample if issuer is None else issuer.certificate
-    parts = [part for _, part in der.children(draft.tbs)]
+    parts = [part for _, part in der.children(sample.tbs_certificate_bytes)]
     key = sample.public_key()
     kind = keys.kind_of(key)
     return [
@@ -50,7 +49,11 @@ def examine(draft: Draft, issuer: SigningIssuer | None) -> list[Finding]:
         *_names(parts, issuer),
         *_key(key, kind, profile),
         *lint_extensions.examine(
-            draft, parts[-1], issuer, kind=kind, identifier=_identifier(parts[_KEY])
+            draft,
+            parts[-1],
+            issuer,
+            kind=kind,
+            identifier=x509.SubjectKeyIdentifier.from_public_key(key).digest,
         ),
     ]
 
@@ -117,9 +120,3 @@ def _key(key: object, kind: str, profile: Profile) -> Iterator[Finding]:
         yield Finding("profile", f"The profile does not certify {kind} keys.")
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < LEAST_RSA_BITS:
         yield Finding("BR 6.1.5", f"The RSA key has {key.key_size} bits.")
-
-
-def _identifier(spki: bytes) -> bytes:
-    """Return the SHA-1 of a key's bits (RFC 5280 4.2.1.2)."""
-    *_, (_, bits) = der.children(spki)
-    return hashlib.sha1(der.content(bits)[1:], usedforsecurity=False).digest()

@@ -68,13 +68,16 @@ def _known(
     if first < 0 or octets[begin:end] != identifier:
         return None
     profile, urls = draft.profile, issuer.urls
-    partition = (
-        partition_of(draft.sample.serial_number, urls.partitions)
-        if profile.crl == "partition" and urls.partitions
-        else 0
-    )
     rest = (octets[:begin], octets[end:])
+    partition = _partition(draft, issuer)
     return rest, kind, profile, partition, issuer.issuer.name, issuer.key_id, urls
+
+
+def _partition(draft: Draft, issuer: SigningIssuer) -> int:
+    """Return the partition that the draft must name, 0 when it is to name the full CRL."""
+    if draft.profile.crl != "partition":
+        return 0
+    return partition_of(draft.sample.serial_number, issuer.urls.partitions)
 
 
 def _examine(
@@ -87,7 +90,7 @@ def _examine(
     yield from _usage(found, profile, kind)
     yield from _policies(found, profile)
     yield from _authority(found, issuer)
-    yield from _crl(draft.sample, found, issuer, profile)
+    yield from _crl(draft, found, issuer)
     yield from _access(found, issuer, profile)
 
 
@@ -137,16 +140,14 @@ def _authority(found: Extensions, issuer: SigningIssuer | None) -> Iterator[Find
         yield Finding("5280 4.2.1.1", "The authority key identifier is not the issuer's.")
 
 
-def _crl(
-    sample: x509.Certificate, found: Extensions, issuer: SigningIssuer | None, profile: Profile
-) -> Iterator[Finding]:
+def _crl(draft: Draft, found: Extensions, issuer: SigningIssuer | None) -> Iterator[Finding]:
+    profile = draft.profile
     points = _value(found, x509.CRLDistributionPoints)
     addresses = [address for each in points or () for address in _addresses(each)]
     if issuer is None or profile.kind is Kind.OCSP:
         expected = []
     elif profile.crl == "partition":
-        number = partition_of(sample.serial_number, issuer.urls.partitions)
-        expected = [issuer.urls.partition(issuer.issuer.name, number)]
+        expected = [issuer.urls.partition(issuer.issuer.name, _partition(draft, issuer))]
     else:
         own = profile.crl_url or issuer.urls.crl("{issuer}")
         expected = [own.replace("{issuer}", issuer.issuer.name)]

@@ -28,10 +28,9 @@ _LENGTH = re.compile(r"\([0-9]+\)")
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A statement as the driver takes it: its text, and how its parameters come from a row.
+    """A statement as the driver takes it: its text, and how its parameters come from the rows.
 
-    `form` makes the parameters of the columns by their names; `constants` are values that stand in
-    the statement itself.
+    `form` makes them of names and columns; `constants` are values that stand in the statement.
     """
 
     sql: str
@@ -53,12 +52,12 @@ class _Plan:
 
 
 def execute_all(tx: Tx, statement: Insert | Update, rows: Sequence[Row]) -> None:
-    """Execute `statement` once for each row, in their order; without rows nothing is done.
+    """Do what `statement` says for each row, in their order; without rows nothing is done.
 
     All rows name the same parameters; raises KeyError when one lacks some. No two of them change
-    the same row of the database. The statement is to be kept by the caller, for it is compiled
-    once. Raises what SQLAlchemy raises for the database's
-    errors.
+    the same row of the database: PostgreSQL would take either (UPDATE ... FROM). The statement is
+    to be kept by the caller, for it is compiled once. Raises what SQLAlchemy raises for the
+    database's errors, and TypeError for a statement that cannot be done so.
     """
     if rows:
         plan = _plan(statement, tx.dialect, tuple(rows[0]))
@@ -68,6 +67,8 @@ def execute_all(tx: Tx, statement: Insert | Update, rows: Sequence[Row]) -> None
 @lru_cache(maxsize=256)
 def _plan(statement: Insert | Update, dialect: Dialect, keys: tuple[str, ...]) -> _Plan:
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(keys), for_executemany=True)
+    if compiled.prefetch:
+        raise TypeError(f"The columns {compiled.prefetch} have defaults in Python; name them.")
     names = tuple(compiled.positiontup if compiled.positional else compiled.params)
     binds = {name: compiled.binds[name] for name in names}
     converts = {
@@ -98,8 +99,13 @@ def _of_arrays(sql: str, names: Sequence[str], types: Sequence[str]) -> str:
     rows = f"unnest({arrays}) WITH ORDINALITY AS r({', '.join(columns.values())}, place)"
     text = _BIND.sub(lambda found: f"r.{columns[found['name']]}", sql)
     query = rf"SELECT \g<values> FROM {rows} ORDER BY r.place"  # noqa: S608 - made of our names
-    inserted = _VALUES.sub(query, text)
-    return inserted if inserted != text else text.replace(" WHERE ", f" FROM {rows} WHERE ", 1)
+    inserted, count = _VALUES.subn(query, text)
+    if count:
+        return inserted
+    head, where, condition = text.partition(" WHERE ")
+    if not where:
+        raise TypeError(f"The statement is neither INSERT nor UPDATE of chosen rows: {sql}")
+    return f"{head} FROM {rows}{where}{condition}"
 
 
 def _tuples(names: Sequence[str], columns: list[list[Any]]) -> list[tuple[Any, ...]]:

@@ -8,7 +8,6 @@ signs whole messages only (some in FIPS mode) gets the message.
 """
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -119,9 +118,11 @@ class Scheme:
     """How one signature is made: with a mechanism over the digest, or one over the message.
 
     `on_digest` wants `prefix` and the digest; `on_message` the message itself; either may be
-    absent. `hash` is None where the mechanism hashes for itself (Ed25519).
+    absent. `hash` is None where the mechanism hashes for itself (Ed25519). `key` finds it in the
+    table.
     """
 
+    key: tuple[str | int, ...]
     name: str
     hash: hashes.HashAlgorithm | None
     padding: AsymmetricPadding | None = None
@@ -129,9 +130,9 @@ class Scheme:
     on_digest: MechanismCall | None = None
     on_message: MechanismCall | None = None
 
-    def __reduce__(self) -> tuple[Callable[[str], "Scheme"], tuple[str]]:
-        """Be pickled by name: another process has the same table, and its own memory."""
-        return scheme_named, (self.name,)
+    def __reduce__(self) -> tuple[Callable[..., "Scheme"], tuple[str | int, ...]]:
+        """Be pickled by key: another process has the same table, and its own memory."""
+        return _scheme_of, self.key
 
     def choices(self, available: frozenset[int]) -> list[Choice]:
         """Return the ways in which a token with these mechanisms may do it, the better first."""
@@ -157,6 +158,7 @@ class Message:
 
 _pkcs1 = {
     name: Scheme(
+        key=("pkcs1", name),
         name=f"RSA PKCS#1 v1.5 with {name.upper()}",
         hash=entry.algorithm,
         padding=padding.PKCS1v15(),
@@ -168,6 +170,7 @@ _pkcs1 = {
 }
 _ecdsa = {
     name: Scheme(
+        key=("ecdsa", name),
         name=f"ECDSA with {name.upper()}",
         hash=entry.algorithm,
         on_digest=MechanismCall(Mechanism.ECDSA),
@@ -175,9 +178,10 @@ _ecdsa = {
     )
     for name, entry in _HASHES.items()
 }
-ED25519 = Scheme(name="Ed25519", hash=None, on_message=MechanismCall(Mechanism.EDDSA))
+ED25519 = Scheme(
+    key=("ed25519",), name="Ed25519", hash=None, on_message=MechanismCall(Mechanism.EDDSA)
+)
 _pss: dict[tuple[str, int], Scheme] = {}
-_PSS_NAME = re.compile(r"RSA-PSS with (?P<hash>[A-Z0-9]+) and a salt of (?P<salt>[0-9]{1,4}) bytes")
 
 
 def rsa_scheme(pad: object, algorithm: object, key_bits: int) -> Scheme:
@@ -197,16 +201,18 @@ def ecdsa_scheme(algorithm: object) -> Scheme:
     return _ecdsa[_hash(algorithm.algorithm).algorithm.name]
 
 
-def scheme_named(name: str) -> Scheme:
-    """Return the scheme of this name; raises Refused for one that is not in the table."""
-    known = {each.name: each for each in (*_pkcs1.values(), *_ecdsa.values(), ED25519)}
-    if name in known:
-        return known[name]
-    form = _PSS_NAME.fullmatch(name)
-    entry = _HASHES.get(form["hash"].lower()) if form else None
-    if form is None or entry is None:
-        raise _refuse(name)
-    return _pss_of(entry, int(form["salt"]))
+def _scheme_of(kind: str, hash_: str = "", salt: int = 0) -> Scheme:
+    """Return the scheme of this key."""
+    match kind:
+        case "pkcs1":
+            return _pkcs1[hash_]
+        case "pss":
+            return _pss_of(_HASHES[hash_], salt)
+        case "ecdsa":
+            return _ecdsa[hash_]
+        case "ed25519":
+            return ED25519
+    raise ValueError(f"There is no kind of scheme named {kind!r}.")
 
 
 def load_public(der: bytes) -> PublicKey:
@@ -300,6 +306,7 @@ def _pss_of(entry: _Hash, salt: int) -> Scheme:
     key = (entry.algorithm.name, salt)
     if key not in _pss:
         _pss[key] = Scheme(
+            key=("pss", *key),
             name=f"RSA-PSS with {entry.algorithm.name.upper()} and a salt of {salt} bytes",
             hash=entry.algorithm,
             padding=padding.PSS(padding.MGF1(entry.algorithm), salt),

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from core.errors import Conflict, NotFound, Refused, SigningUnavailable
+from core.errors import AntinError, Conflict, NotFound, Refused, SigningUnavailable
 from hsm import mechanisms, objects
 from hsm.cryptoki import CryptokiError
 from hsm.mechanisms import Choice, Message, PublicKey, Scheme
@@ -59,18 +59,24 @@ class Place:
         """Return the raw signatures of the first of these messages, one or more, as `sign` does.
 
         As many as a tenth of a second allows: the session is asked for once for all of them, and
-        others who wait for it have their turn soon.
+        others who wait for it have their turn soon. What was signed before an error is returned.
         """
+        made: list[bytes] = []
 
-        def act(session: Session) -> list[bytes]:
-            end, made = time.monotonic() + _TURN_SECONDS, []
-            for what in messages:
+        def act(session: Session) -> None:
+            end = time.monotonic() + _TURN_SECONDS
+            for what in messages[len(made) :]:
                 made.append(self._sign(session, public, scheme, what))
                 if time.monotonic() > end:
-                    break
-            return made
+                    return
 
-        return self.pool.run(act, deadline, lambda: self._signing(scheme), brief=False)
+        try:
+            self.pool.run(act, deadline, lambda: self._signing(scheme), brief=False)
+        except AntinError:
+            if not made:
+                raise
+        # A copy: a call that was given up may come back.
+        return list(made)
 
     def once(self, act: Callable[[Session], T], doing: str) -> T:
         """Return what `act` gives on the key's token; an act that failed is not repeated.

@@ -53,7 +53,7 @@ class Worker:
 
         Raises TimeLimitPassed at `deadline` (time.monotonic seconds). After that, or after an
         interrupt, `abandoned` may be true: the worker is then lost until it reports back. Only for
-        an act that is `brief` is it worth to keep the two threads together.
+        an act that is `brief` is it worth keeping the two threads together.
         """
         job = self._job = _Job(act, self._answered)
         mask = None

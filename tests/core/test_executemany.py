@@ -128,6 +128,20 @@ def test_rows_in_their_order(things: Database) -> None:
         assert list(tx.execute(select(_THING.c.name).order_by(_THING.c.id)).scalars()) == names
 
 
+def test_statements_that_cannot_be_done_so(things: Database) -> None:
+    """A default in Python, or an UPDATE of everything, is refused rather than done wrongly."""
+    defaults = Table(
+        "other", MetaData(), Column("name", String), Column("kind", String, default="x")
+    )
+    everything = update(_THING).values(text=bindparam("given"))
+    with things.begin() as tx:
+        with pytest.raises(TypeError, match="kind"):
+            execute_all(tx, insert(defaults), [{"name": "a"}])
+        if things.engine.dialect.name == "postgresql":
+            with pytest.raises(TypeError, match="chosen rows"):
+                execute_all(tx, everything, [{"given": "a"}])
+
+
 def test_no_text_is_cut(things: Database) -> None:
     """A text that is too long for its column is refused where the database has lengths."""
     if things.engine.dialect.name == "sqlite":

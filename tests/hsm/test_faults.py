@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core.errors import SigningUnavailable
-from hsm import generation
+from hsm import generation, mechanisms
 from hsm.codes import Rv
+from hsm.mechanisms import Message
 from hsm.objects import KeyName
 from tests.hsm.conftest import KINDS, kinds_of, open_keyring
 from tests.hsm.load import Load, sign, signs_again
@@ -71,6 +72,28 @@ def test_session_lost_amid_many(key, shim):
     shim.mend()
     shim.fail(shim.SIGN, Rv.DEVICE_ERROR, times=1)
     assert len(list(key.sign_all(messages, PKCS1, SHA256))) == len(messages)
+
+
+def test_many_do_not_begin_anew(key, shim):
+    """A failure among many costs a try of the one that failed, not of those before it."""
+    messages = [str(number).encode() for number in range(300)]
+    begin = shim.calls(shim.SIGN)
+    for number, _ in enumerate(key.sign_all(messages[:150], PKCS1, SHA256)):
+        if number == 0:
+            shim.fail(shim.SIGN, Rv.DEVICE_ERROR, times=1)
+    assert len(list(key.sign_all(messages[150:], PKCS1, SHA256))) == 150
+    assert shim.calls(shim.SIGN) - begin <= len(messages) + 2
+
+
+def test_one_that_cannot_be_signed_amid_many(key):
+    """What stands before a message that the token refuses is signed, and that one named alone."""
+    scheme = mechanisms.rsa_scheme(PKCS1, SHA256, 2048)
+    some = [Message(bytes(32), hashed=True) for _ in range(10)]
+    some[6] = Message(bytes(500), hashed=True)
+    assert len(key.holder.sign_some(scheme, some)) == 6
+    with pytest.raises(SigningUnavailable, match="C_Sign returned"):
+        key.holder.sign_some(scheme, some[6:])
+    assert len(key.holder.sign_some(scheme, some[7:])) == 3
 
 
 def test_hang_amid_many(key, shim):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,30 +13,30 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from core.errors import NotFound, Refused, SigningUnavailable
-from hsm.signer import Signer
+from core.errors import Invalid, NotFound, Refused, SigningUnavailable
+from hsm.process import SigningProcess
 from tests.hsm.conftest import KINDS, TIME_LIMIT_SECONDS, kinds_of
-from tests.hsm.load import sign
+from tests.hsm.load import sign, signs_again
 from tests.hsm.test_signing import HASHES, PKCS1, SHA256
 
 LIMIT = 0.5
 
 
 @pytest.fixture
-def signer(vendor):
+def process(vendor):
     """A process that signs with the vendor's keys, ended after the test."""
-    signer = _signer(vendor)
-    yield signer
-    signer.close()
+    process = _made(vendor)
+    yield process
+    process.close()
 
 
-def _signer(vendor, limit=TIME_LIMIT_SECONDS):
-    return Signer({role: [vendor.uri(role)] for role in KINDS}, time_limit_seconds=limit)
+def _made(vendor, limit=TIME_LIMIT_SECONDS):
+    return SigningProcess({role: [vendor.uri(role)] for role in KINDS}, time_limit_seconds=limit)
 
 
-def _pid(signer):
+def _pid(process):
     """The number of the process that signs: the only child that is ours by name."""
-    (child,) = [each for each in _children() if each.name == "signer"]
+    (child,) = [each for each in _children() if each.name == "signs"]
     assert child.pid is not None
     return child.pid
 
@@ -44,10 +45,10 @@ def _children():
     return multiprocessing.active_children()
 
 
-def test_every_scheme(signer, keyring):
+def test_every_scheme(process, keyring):
     """What is signed over there verifies: each kind, hash and padding, messages and digests."""
     for role in kinds_of(keyring):
-        key = signer.key(role, keyring.key(role).public_key())
+        key = process.key(role, keyring.key(role).public_key())
         for hash_ in HASHES:
             if role == "rsa":
                 signature = key.sign(b"x", PKCS1, hash_)
@@ -57,9 +58,9 @@ def test_every_scheme(signer, keyring):
                 key.public_key().verify(signature, b"x", ec.ECDSA(hash_))
 
 
-def test_pss_and_digests(signer):
+def test_pss_and_digests(process):
     """RSA-PSS with its salt and digests that were made here reach the other process as they are."""
-    key, pss = signer.key("rsa"), padding.PSS(padding.MGF1(SHA256), 32)
+    key, pss = process.key("rsa"), padding.PSS(padding.MGF1(SHA256), 32)
     signature = key.sign(b"x", pss, SHA256)
     key.public_key().verify(signature, b"x", pss, SHA256)
     digest = bytes(range(32))
@@ -67,11 +68,11 @@ def test_pss_and_digests(signer):
     key.public_key().verify(signature, digest, PKCS1, Prehashed(SHA256))
 
 
-def test_many_together(signer, keyring):
+def test_many_together(process, keyring):
     """Many messages come back signed in their order, more than one question takes."""
     messages = [f"message {number}".encode() * 50 for number in range(400)]
     for role in kinds_of(keyring):
-        key = signer.key(role)
+        key = process.key(role)
         how = (PKCS1, SHA256) if role == "rsa" else (ec.ECDSA(SHA256),)
         made = list(key.sign_all(messages, *how))
         assert len(made) == len(messages)
@@ -79,50 +80,103 @@ def test_many_together(signer, keyring):
             key.public_key().verify(signature, message, *how)
 
 
-def test_errors_come_back_whole(signer):
+def test_errors_come_back_whole(process):
     """What the other process refuses is raised here, with its code; it goes on signing."""
     with pytest.raises(NotFound, match="no key for the role 'none'"):
-        signer.key("none")
+        process.key("none")
     with pytest.raises(Refused) as refused:
-        signer.key("rsa", ec.generate_private_key(ec.SECP256R1()).public_key())
+        process.key("rsa", ec.generate_private_key(ec.SECP256R1()).public_key())
     assert refused.value.code == "key_unlike"
-    sign(signer.key("rsa"))
+    sign(process.key("rsa"))
 
 
-def test_killed(signer):
+def test_killed(process):
     """A process that was killed is replaced; only what it was asked in that moment fails."""
-    key = signer.key("rsa")
-    before = _pid(signer)
+    key = process.key("rsa")
+    before = _pid(process)
     os.kill(before, signal.SIGKILL)
-    until = time.monotonic() + 10
-    while True:
-        try:
-            sign(key)
-            break
-        except SigningUnavailable:
-            assert time.monotonic() < until
-    assert _pid(signer) != before
+    signs_again(key)
+    assert _pid(process) != before
 
 
 def test_standing_still(vendor):
     """A process that stands still is ended at the time limit, also when it takes no question."""
-    signer = _signer(vendor, LIMIT)
+    process = _made(vendor, LIMIT)
     try:
-        key = signer.key("rsa")
+        key = process.key("rsa")
         for size in (100, 10_000_000):
-            os.kill(_pid(signer), signal.SIGSTOP)
+            os.kill(_pid(process), signal.SIGSTOP)
             begin = time.monotonic()
             with pytest.raises(SigningUnavailable, match="gave no answer"):
                 key.sign(bytes(size), PKCS1, SHA256)
             assert time.monotonic() - begin < LIMIT + 10
-            sign(key)
+            with pytest.raises(SigningUnavailable, match="a moment ago"):
+                sign(key)
+            signs_again(key)
     finally:
-        signer.close()
+        process.close()
 
 
-def test_threads(signer):
+def test_interrupted(process):
+    """After an interrupt amid a question, the next one gets its own answer and not the last one."""
+
+    class Interrupted(BaseException):
+        """What a signal's handler raises."""
+
+    def interrupt(*_):
+        raise Interrupted
+
+    key = process.key("rsa")
+    os.kill(_pid(process), signal.SIGSTOP)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Interrupted):
+            key.sign(b"first", PKCS1, SHA256)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    key.public_key().verify(key.sign(b"second", PKCS1, SHA256), b"second", PKCS1, SHA256)
+
+
+def test_another_key_under_the_name(process, keyring, vendor):
+    """A process that was replaced signs with the key that the caller has, or not at all."""
+    key = process.key("rsa")
+    os.kill(_pid(process), signal.SIGKILL)
+    process._roles["rsa"] = [vendor.uri("p256")]
+    with pytest.raises(Refused, match="not the expected one"):
+        signs_again(key)
+
+
+def test_no_room_to_start(process):
+    """Where no process can be started, signing is unavailable; later it is started."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(SigningUnavailable, match="Too many open files"):
+            process.key("rsa")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    until = time.monotonic() + 10
+    while True:
+        try:
+            sign(process.key("rsa"))
+            break
+        except SigningUnavailable:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+def test_nonsense_is_refused_at_once():
+    """What a keyring takes for invalid is invalid here, before any process is started."""
+    with pytest.raises(Invalid):
+        SigningProcess({"rsa": ["no uri"]})
+    with pytest.raises(Invalid):
+        SigningProcess({"rsa": []})
+
+
+def test_threads(process):
     """Threads that ask at once each get their own answers."""
-    key = signer.key("rsa")
+    key = process.key("rsa")
     errors = []
 
     def work(number):
@@ -141,30 +195,12 @@ def test_threads(signer):
     assert errors == []
 
 
-def test_fork(signer):
-    """A child of the asking process has a process of its own, and leaves this one alone."""
-    key = signer.key("rsa")
-    child = os.fork()
-    if child == 0:
-        try:
-            for _ in range(20):
-                sign(key)
-            signer.close()
-        except BaseException:  # noqa: BLE001 - told by the exit code
-            os._exit(1)
-        os._exit(0)
-    for _ in range(20):
-        sign(key)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    sign(key)
-
-
 _PARENT = """
 import multiprocessing, os, signal, sys
-from hsm.signer import Signer
+from hsm.process import SigningProcess
 if __name__ == "__main__":
-    signer = Signer({"rsa": [sys.argv[1]]})
-    signer.key("rsa")
+    process = SigningProcess({"rsa": [sys.argv[1]]})
+    process.key("rsa")
     print(multiprocessing.active_children()[0].pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -194,11 +230,11 @@ def _is_zombie(pid):
 
 
 def test_closed(vendor):
-    """A signer that was closed starts anew when it is asked again, and closing twice is closing."""
-    signer = _signer(vendor)
-    key = signer.key("rsa")
-    signer.close()
-    signer.close()
+    """One that was closed starts anew when it is asked again; closing twice is closing."""
+    process = _made(vendor)
+    key = process.key("rsa")
+    process.close()
+    process.close()
     sign(key)
-    signer.close()
-    assert [each for each in _children() if each.name == "signer"] == []
+    process.close()
+    assert [each for each in _children() if each.name == "signs"] == []
