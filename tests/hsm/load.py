@@ -20,6 +20,15 @@ def sign(key, data=b"message"):
         key.public_key().verify(key.sign(data, ec.ECDSA(_SHA256)), data, ec.ECDSA(_SHA256))
 
 
+def sign_many(key, messages):
+    """Sign many messages together, and verify each in its place."""
+    rsa_key = isinstance(key, rsa.RSAPrivateKey)
+    how = (_PKCS1, _SHA256) if rsa_key else (ec.ECDSA(_SHA256),)
+    made = list(key.sign_all(messages, *how))
+    for message, signature in zip(messages, made, strict=True):
+        key.public_key().verify(signature, message, *how)
+
+
 def signs_again(key, within=10.0):
     """Sign until it works; return the seconds that it took."""
     start = time.monotonic()

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from core.errors import Invalid, NotFound, Refused, SigningUnavailable
 from hsm.process import SigningProcess
 from tests.hsm.conftest import KINDS, TIME_LIMIT_SECONDS, kinds_of
-from tests.hsm.load import sign, signs_again
+from tests.hsm.load import sign, sign_many, signs_again
 from tests.hsm.test_signing import HASHES, PKCS1, SHA256
 
 LIMIT = 0.5
@@ -36,13 +36,9 @@ def _made(vendor, limit=TIME_LIMIT_SECONDS):
 
 def _pid(process):
     """The number of the process that signs: the only child that is ours by name."""
-    (child,) = [each for each in _children() if each.name == "signs"]
+    (child,) = [each for each in multiprocessing.active_children() if each.name == "signs"]
     assert child.pid is not None
     return child.pid
-
-
-def _children():
-    return multiprocessing.active_children()
 
 
 def test_every_scheme(process, keyring):
@@ -72,12 +68,7 @@ def test_many_together(process, keyring):
     """Many messages come back signed in their order, more than one question takes."""
     messages = [f"message {number}".encode() * 50 for number in range(400)]
     for role in kinds_of(keyring):
-        key = process.key(role)
-        how = (PKCS1, SHA256) if role == "rsa" else (ec.ECDSA(SHA256),)
-        made = list(key.sign_all(messages, *how))
-        assert len(made) == len(messages)
-        for message, signature in zip(messages, made, strict=True):
-            key.public_key().verify(signature, message, *how)
+        sign_many(process.key(role), messages)
 
 
 def test_errors_come_back_whole(process):
@@ -237,4 +228,4 @@ def test_closed(vendor):
     process.close()
     sign(key)
     process.close()
-    assert [each for each in _children() if each.name == "signs"] == []
+    assert [each for each in multiprocessing.active_children() if each.name == "signs"] == []
