@@ -153,9 +153,10 @@ def test_long_fuzz(scene: Scene) -> None:
     @settings(_SETTINGS, max_examples=2000)
     def batch(data: bytes) -> None:
         nonlocal slowest
-        began = time.monotonic()
+        # Processor time of all threads: what a busy machine adds to the clock is not ours.
+        began = time.process_time()
         _try(scene, app, data)
-        slowest = max(slowest, time.monotonic() - began)
+        slowest = max(slowest, time.process_time() - began)
 
     end = time.monotonic() + LONG_SECONDS
     batch()
