@@ -44,10 +44,11 @@ install_system_packages() {
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Prints the first interpreter that is new enough and can make a virtual environment.
+# Prints the first interpreter that is new enough and can make a virtual environment. Debian's own
+# comes first: its security fixes come with the system's, and it is built to be fast.
 find_python() {
     local python
-    for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+    for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
         if "$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$python"
             return
