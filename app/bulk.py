@@ -25,7 +25,7 @@ from policy.enrol import Desk
 
 BATCH = 100
 """How many certificates share their commits where one batch is signed while the next is made."""
-BATCH_ALONE = 250
+BATCH_ALONE = 500
 """How many do where nothing goes on beside: more in one commit cost less each."""
 MOST_BATCHES = 20
 """How many batches a process is handed out at once, in a long file."""

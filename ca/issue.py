@@ -44,7 +44,6 @@ class _Work:
     """One order on its way; `outcome` is set when it has ended."""
 
     order: Order
-    key: bytes
     ready: Ready | None = None
     pending: Certificate | None = None
     der: bytes | None = None
@@ -78,7 +77,7 @@ def issue_all(
 
 def begin(db: Database, clock: Clock, issuer: SigningIssuer, orders: Sequence[Order]) -> "Issuance":
     """Do steps 1 to 3 for many orders: drafts, keys, and the commit of what will be signed."""
-    works = [_Work(each, spki_sha256(each.public_key)) for each in orders]
+    works = [_Work(each) for each in orders]
     _take_up(db, issuer, works)
     _each(works, lambda work: _draft(issuer, work))
     _together(works, lambda some: _record_pending(db, clock, issuer, some))
@@ -156,7 +155,8 @@ def _take_up(db: Database, issuer: SigningIssuer, works: Sequence[_Work]) -> Non
         begun = known.get(work.order.approval.decision)
         if begun is None:
             continue
-        if begun.spki_sha256 != work.key or begun.certificate.stage is Stage.LOST:
+        key = spki_sha256(work.order.public_key)
+        if begun.spki_sha256 != key or begun.certificate.stage is Stage.LOST:
             work.outcome = Conflict(
                 f"The decision {work.order.approval.decision!r} was used for another issuance, or "
                 "for one that was given up; ask for a new decision."
@@ -170,7 +170,7 @@ def _take_up(db: Database, issuer: SigningIssuer, works: Sequence[_Work]) -> Non
             )
         else:
             work.pending = begun.certificate
-            work.ready = Ready(order=work.order, key=work.key, tbs=begun.tbs)
+            work.ready = Ready(order=work.order, key=key, tbs=begun.tbs)
 
 
 def _draft(issuer: SigningIssuer, work: _Work) -> None:
@@ -188,7 +188,7 @@ def _draft(issuer: SigningIssuer, work: _Work) -> None:
         not_after=wanted.not_after,
     )
     refuse_findings(lint.examine(drafted, issuer))
-    work.ready = Ready(order=wanted, key=work.key, tbs=drafted.tbs, sample=drafted.sample)
+    work.ready = Ready(order=wanted, key=drafted.key_hash, tbs=drafted.tbs, sample=drafted.sample)
 
 
 def _record_pending(db: Database, clock: Clock, issuer: SigningIssuer, works: list[_Work]) -> None:

@@ -12,13 +12,17 @@ from core.errors import Invalid
 
 BYTES = 16
 MOST_BYTES = 20
+_POSITIVE = 0x7F
 _HEX = re.compile(r"[0-9A-F]{1,40}")
 
 
 def draw() -> int:
     """Return a new random serial: 16 octets, first octet 0x01 to 0x7F."""
-    first = 1 + secrets.randbelow(0x7F)
-    return first << (8 * (BYTES - 1)) | secrets.randbits(8 * (BYTES - 1))
+    while True:
+        octets = secrets.token_bytes(BYTES)
+        first = octets[0] & _POSITIVE
+        if first:
+            return from_bytes(bytes((first,)) + octets[1:])
 
 
 def to_hex(serial: int) -> str:

@@ -151,8 +151,9 @@ def begin(desk: Desk, wishes: Sequence[Wish]) -> "Enrolment":
     """Decide on many wishes and record what is to be signed for them; see `enrol_all`."""
     office, works = desk.office, [_Work(wish) for wish in wishes]
     now = office.clock.now()
-    _each(works, lambda work: _check(work, office.rulebook(now)))
-    _look_up(office, works, now)
+    rulebook = office.rulebook(now)
+    _each(works, lambda work: _check(work, rulebook))
+    _look_up(office, works, rulebook)
     _decide(office, _open(works), now)  # COMMIT 1: the decisions either way
     allowed_ones = _open(works)
     orders = [_order(desk, work, now) for work in allowed_ones]
@@ -202,7 +203,7 @@ def _check(work: _Work, rulebook: Rulebook) -> None:
     _check_years(work.wish.years, rulebook)
 
 
-def _look_up(office: Office, works: Sequence[_Work], now: datetime) -> None:
+def _look_up(office: Office, works: Sequence[_Work], rulebook: Rulebook) -> None:
     """Find subscribers, earlier decisions, and the facts for those that are to be made."""
     open_works = _open(works)
     with office.db.read() as tx:
@@ -217,7 +218,6 @@ def _look_up(office: Office, works: Sequence[_Work], now: datetime) -> None:
         wanted = [(work.wish.subscriber, work.wish.case) for work in undecided]
         for work, found in zip(undecided, facts.of_all_wanted(tx, wanted), strict=True):
             work.facts = found
-    rulebook = office.rulebook(now)
     _each(works, lambda work: _name(work, rulebook))
 
 

@@ -1,11 +1,11 @@
 """Dossiers in the database: a transaction in, values out; never commits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from core.database import Tx
 from core.errors import NotFound
@@ -130,14 +130,13 @@ def forget_reasons(tx: Tx, subscriber_id: str) -> None:
 
 
 _DOCUMENT = (
-    document.c.subscriber_id, document.c.case_id, document.c.kind, document.c.form,
-    document.c.verdict, document.c.received_at, document.c.reason, document.c.expires_on,
-    document.c.id_kind,
+    document.c.kind, document.c.form, document.c.verdict, document.c.received_at,
+    document.c.reason, document.c.expires_on, document.c.id_kind,
 )  # fmt: skip
-"""What the rules look at, and whose it is."""
+"""What the rules look at."""
 
 _OF_SUBSCRIBERS = (
-    select(*_DOCUMENT)
+    select(document.c.subscriber_id, document.c.case_id, *_DOCUMENT)
     .where(document.c.subscriber_id.in_(bindparam("names", expanding=True)))
     .order_by(document.c.id)
 )
@@ -149,9 +148,8 @@ def documents_of(
     """Return the documents of these subscribers by (subscriber, case), the original under None."""
     found: dict[tuple[str, str | None], list[Document]] = {}
     for names in batches(subscribers):
-        for row in tx.execute(_OF_SUBSCRIBERS, {"names": names}).all():
-            key = (row.subscriber_id, row.case_id)
-            found.setdefault(key, []).append(_document(row))
+        for owner, case, *values in tx.execute(_OF_SUBSCRIBERS, {"names": names}):
+            found.setdefault((owner, case), []).append(_document(values))
     return {key: tuple(documents) for key, documents in found.items()}
 
 
@@ -159,18 +157,20 @@ def numbered_documents(tx: Tx, subscriber_id: str) -> list[tuple[int, str | None
     """Return one subscriber's documents as (number, case, document), in the order of arrival."""
     query = select(document).where(document.c.subscriber_id == subscriber_id)
     return [
-        (row.id, row.case_id, _document(row))
+        (row.id, row.case_id, _document([row._mapping[each] for each in _DOCUMENT]))
         for row in tx.execute(query.order_by(document.c.received_at, document.c.id))
     ]
 
 
-def _document(row: Row[*tuple[Any, ...]]) -> Document:
+def _document(values: Sequence[Any]) -> Document:
+    """Return the document of these values of _DOCUMENT."""
+    kind, form, verdict, received_at, reason, expires_on, id_kind = values
     return Document(
-        kind=row.kind,
-        form=row.form,
-        verdict=Verdict(row.verdict),
-        received_at=row.received_at,
-        reason=row.reason,
-        expires_on=row.expires_on,
-        id_kind=row.id_kind,
+        kind=kind,
+        form=form,
+        verdict=Verdict(verdict),
+        received_at=received_at,
+        reason=reason,
+        expires_on=expires_on,
+        id_kind=id_kind,
     )

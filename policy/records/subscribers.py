@@ -136,8 +136,8 @@ def openings_of(tx: Tx, subscribers: Iterable[str]) -> dict[str, Opening]:
     """Return the kind of each named subscriber, and when their dossier was (re)opened."""
     found: dict[str, Opening] = {}
     for names in batches(subscribers):
-        for row in tx.execute(_OPENINGS, {"names": names}).all():
-            found[row.id] = Opening(kind=SubscriberKind(row.kind), since=row.since)
+        for name, kind, since in tx.execute(_OPENINGS, {"names": names}):
+            found[name] = Opening(kind=SubscriberKind(kind), since=since)
     return found
 
 

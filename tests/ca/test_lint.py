@@ -12,6 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from ca import draft, lint, names, signatures
 from ca.issuers import SigningIssuer
+from ca.keys import spki_sha256
 from ca.model import Issuer
 from ca.profiles import Profile
 from core.errors import Invalid, Refused
@@ -75,7 +76,12 @@ def _draft(profile: Profile = PROFILE, issuer: SigningIssuer = ISSUER) -> draft.
 
 def _rules(sample: x509.Certificate, profile: Profile = PROFILE) -> set[str]:
     """The rules that find something in a certificate that stands for a draft."""
-    spoiled = draft.Draft(tbs=sample.tbs_certificate_bytes, sample=sample, profile=profile)
+    spoiled = draft.Draft(
+        tbs=sample.tbs_certificate_bytes,
+        sample=sample,
+        profile=profile,
+        key_hash=spki_sha256(sample.public_key()),
+    )
     return {each.rule for each in lint.examine(spoiled, ISSUER)}
 
 
