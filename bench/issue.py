@@ -7,7 +7,8 @@ the key's uniqueness, three commits for each batch, signature and its verificati
 and audit entries, by `app.bulk` as `antin issue-all` does it. The raw rate is the module's own two
 C calls of a signature (see _raw), by as many processes, in the same run: the mean of before and
 after. SQLite waits for its disk at every commit (synchronous FULL); the PostgreSQL cluster is the
-tests' own, which does not (fsync off). A published peer, XiPKI, tells of 630 (RSA-2048) and 880 (P-256) certificates/s on two cores.
+tests' own, which does not (fsync off). A published peer, XiPKI, tells of 630 (RSA-2048) and 880
+(P-256) certificates/s on two cores.
 """
 
 import argparse
