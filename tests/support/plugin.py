@@ -1,4 +1,4 @@
-"""The pytest plugin of this repository: one PostgreSQL cluster per run, a database per test.
+"""The pytest plugin of this repository: one PostgreSQL cluster per run, long tests first.
 
 The process that was started first names a folder in the environment before xdist starts its
 workers. Whichever process needs the cluster first starts it there, under a file lock; the first
@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     until_the_end.callback(os.environ.pop, _FOLDER)
     os.environ[_FOLDER] = str(folder)
     config.add_cleanup(until_the_end.close)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")
