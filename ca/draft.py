@@ -34,13 +34,13 @@ _SUBJECT_KEY_IDENTIFIER = der.oid(ExtensionOID.SUBJECT_KEY_IDENTIFIER.dotted_str
 class Draft:
     """A certificate that is ready to be signed: `tbs` is the DER TBSCertificate.
 
-    `sample` is the draft under a void signature, `key_hash` the SHA-256 of the SPKI inside.
+    `sample` is the draft under a void signature, `spki_sha256` the hash of its key (32 octets).
     """
 
     tbs: bytes
     sample: x509.Certificate
     profile: Profile
-    key_hash: bytes
+    spki_sha256: bytes
 
 
 def build(
@@ -139,7 +139,8 @@ def _assemble(
         der.element(_EXTENSIONS, der.sequence(_key_identifier(key), shape.extensions)),
     )
     sample = x509.load_der_x509_certificate(signatures.assemble(tbs, shape.algorithm, _VOID))
-    return Draft(tbs=tbs, sample=sample, profile=profile, key_hash=hashlib.sha256(key).digest())
+    digest = hashlib.sha256(key).digest()
+    return Draft(tbs=tbs, sample=sample, profile=profile, spki_sha256=digest)
 
 
 def _check_key(public_key: PublicKey, profile: Profile) -> None:

@@ -188,7 +188,9 @@ def _draft(issuer: SigningIssuer, work: _Work) -> None:
         not_after=wanted.not_after,
     )
     refuse_findings(lint.examine(drafted, issuer))
-    work.ready = Ready(order=wanted, key=drafted.key_hash, tbs=drafted.tbs, sample=drafted.sample)
+    work.ready = Ready(
+        order=wanted, key=drafted.spki_sha256, tbs=drafted.tbs, sample=drafted.sample
+    )
 
 
 def _record_pending(db: Database, clock: Clock, issuer: SigningIssuer, works: list[_Work]) -> None:

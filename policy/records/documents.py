@@ -155,11 +155,12 @@ def documents_of(
 
 def numbered_documents(tx: Tx, subscriber_id: str) -> list[tuple[int, str | None, Document]]:
     """Return one subscriber's documents as (number, case, document), in the order of arrival."""
-    query = select(document).where(document.c.subscriber_id == subscriber_id)
-    return [
-        (row.id, row.case_id, _document([row._mapping[each] for each in _DOCUMENT]))
-        for row in tx.execute(query.order_by(document.c.received_at, document.c.id))
-    ]
+    query = (
+        select(document.c.id, document.c.case_id, *_DOCUMENT)
+        .where(document.c.subscriber_id == subscriber_id)
+        .order_by(document.c.received_at, document.c.id)
+    )
+    return [(number, case, _document(values)) for number, case, *values in tx.execute(query)]
 
 
 def _document(values: Sequence[Any]) -> Document:

@@ -80,7 +80,7 @@ def _rules(sample: x509.Certificate, profile: Profile = PROFILE) -> set[str]:
         tbs=sample.tbs_certificate_bytes,
         sample=sample,
         profile=profile,
-        key_hash=spki_sha256(sample.public_key()),
+        spki_sha256=spki_sha256(sample.public_key()),
     )
     return {each.rule for each in lint.examine(spoiled, ISSUER)}
 

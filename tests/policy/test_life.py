@@ -285,4 +285,4 @@ def test_some_lives(sqlite_template: Path, tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_many_lives(sqlite_template: Path, tmp_path: Path) -> None:
     """In many more lives of sixty events the invariants hold."""
-    _live(sqlite_template, tmp_path, max_examples=110, stateful_step_count=60)
+    _live(sqlite_template, tmp_path, max_examples=150, stateful_step_count=60)

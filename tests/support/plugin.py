@@ -1,4 +1,6 @@
-"""The pytest plugin of this repository: one PostgreSQL cluster per run, long tests first.
+"""The pytest plugin of this repository: a PostgreSQL cluster for each run, long tests first.
+
+Each test has a database of its own there.
 
 The process that was started first names a folder in the environment before xdist starts its
 workers. Whichever process needs the cluster first starts it there, under a file lock; the first

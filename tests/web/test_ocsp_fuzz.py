@@ -27,7 +27,8 @@ from tests.support.wsgi import call
 from web.ocsp import OcspApp
 from web.responder import router
 
-LONG_SECONDS = float(os.environ.get("ANTIN_FUZZ_SECONDS", "40"))
+LONG_SECONDS = float(os.environ.get("ANTIN_FUZZ_SECONDS", "60"))
+SLOW_SECONDS = 1.0
 _SETTINGS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -149,14 +150,20 @@ def test_long_fuzz(scene: Scene) -> None:
     app = router({"ocsp": OcspApp(scene.responder())})
     slowest = 0.0
 
+    def seconds(data: bytes) -> tuple[float, float]:
+        began, worked = time.monotonic(), time.process_time()
+        _try(scene, app, data)
+        return time.monotonic() - began, time.process_time() - worked
+
     @given(data=_OCTETS)
-    @settings(_SETTINGS, max_examples=500)
+    @settings(_SETTINGS, max_examples=2000)
     def batch(data: bytes) -> None:
         nonlocal slowest
-        # Processor time of all threads: what a busy machine adds to the clock is not ours.
-        began = time.process_time()
-        _try(scene, app, data)
-        slowest = max(slowest, time.process_time() - began)
+        took, worked = seconds(data)
+        if took >= SLOW_SECONDS:
+            # The answer waits, or the machine is busy: only the first does so each time.
+            took = min(took, *(seconds(data)[0] for _ in range(2)))
+        slowest = max(slowest, took, worked)
 
     end = time.monotonic() + LONG_SECONDS
     batch()
@@ -173,7 +180,7 @@ def test_long_fuzz(scene: Scene) -> None:
     )
     tracemalloc.stop()
     assert grown < 1_000_000
-    assert slowest < 1.0
+    assert slowest < SLOW_SECONDS
 
 
 def test_growth_by_strangers_is_bounded(scene: Scene) -> None:
